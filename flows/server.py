@@ -1,0 +1,104 @@
+"""The Prefect server that a run talks to: the one of `mmvp up`, or a private one of its own.
+
+Put here: finding and starting a server.
+Keep out: workers and deployments (`flows.up`).
+
+Prefect's own temporary server outlives a run that is killed; ours is tied to it.
+"""
+
+import json
+import os
+import socket
+import subprocess
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from flows.child import start_child, stop_child
+from flows.environment import prefect_environment
+from flows.settings import Settings
+
+ROOT = Path(__file__).resolve().parent.parent
+SECONDS_TO_START = 120.0
+
+
+def record_path(home: Path) -> Path:
+    """Return the file in which `mmvp up` says where its server listens."""
+    return home / "prefect" / "up.json"
+
+
+def running_port(home: Path) -> int | None:
+    """Return the port of this home's `mmvp up`, if its server answers."""
+    try:
+        port = int(json.loads(record_path(home).read_text())["port"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return port if answers(port) else None
+
+
+def answers(port: int) -> bool:
+    """Say whether a Prefect server answers at this port of the loopback."""
+    try:
+        url = f"http://127.0.0.1:{port}/api/health"
+        with urllib.request.urlopen(url, timeout=2) as reply:
+            return bool(reply.status == 200)
+    except (OSError, ValueError):
+        return False
+
+
+def free_port() -> int:
+    """Return a port of the loopback that nothing listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def wait_until_ready(server: subprocess.Popen[bytes], port: int, log: Path) -> None:
+    """Wait until the server answers.
+
+    Raises:
+        RuntimeError: if it ends, or does not answer in two minutes.
+    """
+    deadline = time.monotonic() + SECONDS_TO_START
+    while not answers(port):
+        if server.poll() is not None or time.monotonic() > deadline:
+            what = "ended" if server.poll() is not None else "does not answer"
+            message = f"the Prefect server {what}; its last words are in {log}"
+            raise RuntimeError(message)
+        time.sleep(0.1)
+
+
+@contextmanager
+def server_for_run(settings: Settings) -> Iterator[Mapping[str, str]]:
+    """Yield the environment in which a run finds its server; a private one stops afterwards."""
+    port = running_port(settings.home)
+    if port is not None:
+        yield prefect_environment(settings.home, settings.store, port)
+        return
+    port = free_port()
+    environment = prefect_environment(settings.home, settings.store, port)
+    log = settings.home / "prefect" / "server.log"
+    private = {"PREFECT_UI_ENABLED": "0", "PREFECT__SERVER_EPHEMERAL": "1"}
+    command = [
+        "uvicorn",
+        "--factory",
+        "prefect.server.api.server:create_app",
+        "--host=127.0.0.1",
+        f"--port={port}",
+        "--log-level=error",
+        "--lifespan=on",
+    ]
+    server = start_child(command, {**environment, **private}, log=log, cwd=ROOT)
+    try:
+        wait_until_ready(server, port, log)
+        yield environment
+    finally:
+        stop_child(server)
+
+
+def in_flow_run() -> bool:
+    """Say whether a Prefect worker started this process for a deployment's run."""
+    return "PREFECT__FLOW_RUN_ID" in os.environ

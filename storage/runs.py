@@ -1,0 +1,78 @@
+"""The `runs` table: every run that ended, with its settings and the receipts of its stages.
+
+Put here: the schema of `runs`, its key, its reads and writes.
+Keep out: running anything (`flows`).
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import pyarrow as pa
+
+from storage.database import Database, TableSpec
+from storage.receipts import Receipt
+
+SPEC: Final = TableSpec(
+    name="runs",
+    schema=pa.schema(
+        [
+            pa.field("run", pa.string(), nullable=False),
+            pa.field("finished", pa.timestamp("us", "UTC"), nullable=False),
+            pa.field("flow", pa.string(), nullable=False),
+            pa.field("state", pa.string(), nullable=False),
+            pa.field("settings", pa.string(), nullable=False),
+            pa.field("receipts", pa.string(), nullable=False),
+        ]
+    ),
+    keys=("run",),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunRow:
+    """One run that ended: `state` is done or failed; `finished` is seconds since the epoch."""
+
+    run: str
+    finished: float
+    flow: str
+    state: str
+    settings: Mapping[str, Any]
+    receipts: Mapping[str, Receipt]
+
+
+def add(db: Database, row: RunRow) -> None:
+    """Record a run."""
+    values = {
+        "run": row.run,
+        "finished": int(row.finished * 1e6),
+        "flow": row.flow,
+        "state": row.state,
+        "settings": json.dumps(row.settings, sort_keys=True),
+        "receipts": json.dumps(
+            {name: receipt.to_json() for name, receipt in row.receipts.items()}, sort_keys=True
+        ),
+    }
+    db.upsert(SPEC, pa.Table.from_pylist([values], schema=SPEC.schema))
+
+
+def read(db: Database) -> list[RunRow]:
+    """Return all runs, oldest first."""
+    rows = [
+        RunRow(
+            run=row["run"],
+            finished=row["finished"].timestamp(),
+            flow=row["flow"],
+            state=row["state"],
+            settings=json.loads(row["settings"]),
+            receipts={k: Receipt(**v) for k, v in json.loads(row["receipts"]).items()},
+        )
+        for row in db.read(SPEC).to_pylist()
+    ]
+    return sorted(rows, key=lambda row: row.finished)
+
+
+def latest(db: Database, receipt: str) -> RunRow | None:
+    """Return the last run that left a receipt of this name; None when there is none."""
+    return next((run for run in reversed(read(db)) if receipt in run.receipts), None)

@@ -1,0 +1,274 @@
+"""The stage `embed`: a vector per image and encoder, computed on Dask workers.
+
+Put here: which vectors are missing, the function that a worker runs on a shard, the receipts.
+Keep out: encoders (`tasks.encoders`); starting workers (`tasks.workers`).
+
+One decode feeds every encoder. A vector is a function of the image's bytes and of the encoder
+alone, so a shard may hold any images, and only what the table lacks is computed.
+"""
+
+import logging
+import sys
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from functools import lru_cache, partial
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict
+
+from storage import embeddings, paths, refused
+from storage.receipts import Receipt, digest_rows
+from storage.refused import RefusedRow
+from tasks.encoders import Encoder, EncoderConfig, EncoderIdentity, identify, load
+from tasks.images import RefusedImageError, decode, image_id, read_file
+from tasks.progress import Progress
+from tasks.shards import record
+from tasks.stage import Context, Outcome, Receipts, Site, Stage, made_by
+from tasks.workers import cut
+
+log = logging.getLogger(__name__)
+
+NAME = "embed"
+ROLES = ("clip", "ssl")
+
+
+class EmbedConfig(BaseModel):
+    """The two encoders; `clip` and `ssl` are roles, and any two encoders can play them."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    clip: EncoderConfig = EncoderConfig(spec="tiny:clip")
+    """The encoder whose blindness is measured."""
+
+    ssl: EncoderConfig = EncoderConfig(spec="tiny:ssl")
+    """The encoder that serves as the reference."""
+
+    def of(self, role: str) -> EncoderConfig:
+        """Return the encoder that plays `clip` or `ssl`."""
+        return self.clip if role == "clip" else self.ssl
+
+
+class ImageItem(NamedTuple):
+    """An image to embed: its id, the files that hold it, the roles that lack its vector."""
+
+    key: str
+    paths: Sequence[str]
+    roles: Sequence[str]
+
+
+class Failure(NamedTuple):
+    """An image that gave no vector."""
+
+    image: str
+    reason: str
+    detail: str
+
+
+class ShardVectors(NamedTuple):
+    """What a worker hands back: ids and vectors (N, D) float32 by role, and failures."""
+
+    ids: Mapping[str, Sequence[str]]
+    vectors: Mapping[str, NDArray[np.float32]]
+    failures: Sequence[Failure]
+
+
+def prepare(site: Site, config: EmbedConfig, corpora: Sequence[str], inputs: Receipts) -> Context:
+    """Find out the encoders' names, which cover their weights and all else that decides a bit.
+
+    Raises:
+        ValueError: if a spec is unknown or its weights cannot be found.
+    """
+    device = site.workers.config.device_kind()
+    cache = site.home / "cache" / "weights.json"
+    found = {role: identify(config.of(role), device=device, hash_cache=cache) for role in ROLES}
+    return Context(
+        site=site,
+        config=config,
+        facts={
+            "corpora": list(corpora),
+            "encoders": {role: identity.fingerprint for role, identity in found.items()},
+        },
+        inputs=inputs,
+        made_by=made_by(__name__),
+        given=found,
+    )
+
+
+def embed_images(
+    items: Sequence[ImageItem],
+    *,
+    config: EmbedConfig,
+    names: Mapping[str, str],
+    device: Literal["cpu", "cuda"],
+) -> ShardVectors:
+    """Decode each image once and embed it with every encoder that lacks it.
+
+    Raises:
+        ValueError: if an encoder on this machine has another name than in the flow's process.
+    """
+    pixels: dict[str, NDArray[np.uint8]] = {}
+    failures = []
+    for item in items:
+        try:
+            pixels[item.key] = _pixels(item)
+        except RefusedImageError as error:
+            failures.append(Failure(item.key, error.reason, error.detail))
+    ids, vectors = {}, {}
+    for role in ROLES:
+        wanted = [item.key for item in items if role in item.roles and item.key in pixels]
+        if wanted:
+            encoder = _encoder(config.of(role), names[role], device)
+            ids[role] = wanted
+            vectors[role] = encoder.embed([pixels[key] for key in wanted])
+    return ShardVectors(ids, vectors, failures)
+
+
+def _pixels(item: ImageItem) -> NDArray[np.uint8]:
+    """Decode the first file that still holds the image."""
+    changed = RefusedImageError("vanished", "no file holds it any more")
+    for path in item.paths:
+        try:
+            data = read_file(Path(path))
+        except RefusedImageError as error:
+            changed = error
+            continue
+        if image_id(data) == item.key:
+            return decode(data, max_pixels=sys.maxsize).pixels_HWC  # ingest has judged its size
+        changed = RefusedImageError("changed", f"{path} holds other bytes than when it was read")
+    raise changed
+
+
+@lru_cache(maxsize=2)
+def _encoder(config: EncoderConfig, name: str, device: Literal["cpu", "cuda"]) -> Encoder:
+    import torch
+
+    torch.set_num_threads(1)  # one worker a core; and the number of threads can change bits
+    encoder = load(config, device=device)
+    if encoder.identity.name != name:
+        message = (
+            f"encoder {config.spec!r} is {encoder.identity.name!r} on this worker and {name!r} "
+            f"where the flow runs; give both the same weights, code and library versions"
+        )
+        raise ValueError(message)
+    return encoder
+
+
+def run(context: Context) -> Outcome:
+    """Compute and store the vectors that are missing.
+
+    Raises:
+        ValueError: if not one image could be embedded; the refusals are stored first.
+    """
+    identities: Mapping[str, EncoderIdentity] = context.given
+    corpora = context.facts["corpora"]
+    held = paths.images(context.db, corpora, version=context.inputs["paths"].version)
+    items = _missing(context, held)
+    names = {role: identity.name for role, identity in identities.items()}
+    embed = partial(
+        embed_images,
+        config=context.config,
+        names=names,
+        device=context.site.workers.config.device_kind(),
+    )
+    progress = Progress(NAME, len(items), "images")
+    failures: list[Failure] = []
+    new = 0
+    for done in context.site.workers.run(embed, cut(items, _shard_images(context))):
+        found = done.value or ShardVectors(
+            {}, {}, [Failure(item.key, "kills-worker", "") for item in done.shard.items]
+        )
+        for role, ids in found.ids.items():
+            facts = identities[role].facts
+            embeddings.insert(context.db, names[role], ids, found.vectors[role], facts)
+        failures.extend(found.failures)
+        new += len(done.shard.items) - len(found.failures)
+        record(context.db, NAME, done, scope=" ".join(sorted(names.values())))
+        progress.add(len(done.shard.items))
+    _refuse(context, held, failures)
+    reasons = Counter(failure.reason for failure in failures)
+    if len(failures) == len(held):
+        message = f"none of {len(held)} images could be embedded: {dict(reasons)}"
+        raise ValueError(message)
+    return Outcome(
+        new=new,
+        rows=len(held) - len(failures),
+        reasons=dict(sorted(reasons.items())),
+        figures={"encoders": names},
+    )
+
+
+def _shard_images(context: Context) -> int:
+    return context.site.workers.config.shard_images
+
+
+def _missing(context: Context, held: Mapping[str, Sequence[str]]) -> list[ImageItem]:
+    stored = {
+        role: embeddings.ids(context.db, identity.name) for role, identity in context.given.items()
+    }
+    items = []
+    for image, files in held.items():
+        roles = tuple(role for role in ROLES if image not in stored[role])
+        if roles:
+            items.append(ImageItem(image, files, roles))
+    return items
+
+
+def _refuse(
+    context: Context, held: Mapping[str, Sequence[str]], failures: Sequence[Failure]
+) -> None:
+    """Make these failures all that this stage has refused of the corpora."""
+    why = {failure.image: failure for failure in failures}
+    corpora = context.facts["corpora"]
+    version = context.inputs["paths"].version
+    rows = [
+        RefusedRow(
+            stage=NAME,
+            corpus=row.corpus,
+            path=row.path,
+            reason=why[row.image].reason,
+            detail=why[row.image].detail,
+            size_bytes=row.size_bytes,
+            mtime_ns=row.mtime_ns,
+            made_by=context.made_by,
+        )
+        for row in (paths.read(context.db, corpora, version=version) if failures else ())
+        if row.image in why
+    ]
+    refused.replace(context.db, NAME, corpora, rows)
+
+
+def look(context: Context, versions: Mapping[str, int]) -> Receipts | None:
+    """Measure the receipts `clip` and `ssl`: the corpora's images that have a vector.
+
+    The result is None when an image lacks a vector and is not refused either.
+    """
+    db, corpora = context.db, context.facts["corpora"]
+    held = paths.images(db, corpora, version=context.inputs["paths"].version)
+    bad = refused.read(db, NAME, corpora, version=versions.get("unembedded"))
+    files = {path: image for image, found in held.items() for path in found}
+    lacking = {files[row.path] for row in bad if row.path in files}
+    receipts = {}
+    for role, identity in context.given.items():
+        version = versions.get(role, embeddings.version(db, identity.name))
+        present = held.keys() & embeddings.ids(db, identity.name, version=version)
+        if held.keys() - present - lacking:
+            return None
+        receipts[role] = Receipt(
+            table=embeddings.PREFIX + identity.name,
+            version=version,
+            rows=len(present),
+            digest=digest_rows([identity.fingerprint], sorted(present)),
+        )
+    receipts["unembedded"] = Receipt(
+        table=refused.SPEC.name,
+        version=versions.get("unembedded", db.version(refused.SPEC)),
+        rows=len(bad),
+        digest=digest_rows([context.made_by], [f"{row.path}\n{row.reason}" for row in bad]),
+    )
+    return receipts
+
+
+STAGE = Stage(name=NAME, module=__name__, reads=("images",), run=run, look=look)

@@ -1,0 +1,303 @@
+"""The stage `ingest`: from folders of files to images by content, or a reason for each refusal.
+
+Put here: which files are opened, what is remembered of them, and the stage's receipts.
+Keep out: walking folders (`tasks.corpora`); decoding (`tasks.images`).
+
+A file is opened when its path, size or time of change is new, when the code that reads files has
+changed, or when asked to. What was read is committed shard by shard, so that a killed run goes on
+where it stopped.
+"""
+
+import logging
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from storage import images, paths, refused
+from storage.database import Database
+from storage.images import ImageRow
+from storage.paths import PathRow
+from storage.receipts import Receipt, digest_rows
+from storage.refused import RefusedRow
+from tasks.corpora import FileEntry, Listing, list_corpus, resolve_corpus
+from tasks.fingerprints import digest
+from tasks.images import MAX_PIXELS, RefusedImageError, decode, image_id, read_file
+from tasks.progress import Progress
+from tasks.shards import record
+from tasks.stage import Context, Outcome, Receipts, Site, Stage, made_by
+from tasks.workers import cut
+
+log = logging.getLogger(__name__)
+
+NAME = "ingest"
+
+
+class IngestConfig(BaseModel):
+    """How the files of a corpus are read."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    captions: str | None = None
+    """CSV or JSONL file with a path and a caption a row, relative to each corpus. Default:
+    captions.jsonl, captions.csv, metadata.jsonl or metadata.csv at the top of a corpus."""
+
+    max_pixels: int = Field(default=MAX_PIXELS, ge=1)
+    """Images with more pixels are refused before they are decoded."""
+
+
+def resolve_corpora(corpus: Sequence[str]) -> list[str]:
+    """Return the full names of corpora, sorted, each once.
+
+    Raises:
+        ValueError: if there is none, or one is not a folder.
+    """
+    if not corpus:
+        message = "no corpus is set; give a folder of images, e.g. --corpus DIR"
+        raise ValueError(message)
+    return sorted({resolve_corpus(folder) for folder in corpus})
+
+
+class ReadImage(NamedTuple):
+    """A file that holds an image."""
+
+    path: str
+    row: ImageRow
+
+
+class Refused(NamedTuple):
+    """A file that does not."""
+
+    path: str
+    reason: str
+    detail: str
+
+
+def read_images(
+    files: Sequence[str], *, max_pixels: int = MAX_PIXELS
+) -> list[ReadImage | Refused]:
+    """Open, hash and decode files; every file gives its image or the reason why not."""
+    return [_read_image(path, max_pixels) for path in files]
+
+
+def _read_image(path: str, max_pixels: int) -> ReadImage | Refused:
+    try:
+        data = read_file(Path(path))
+        decoded = decode(data, max_pixels=max_pixels)
+    except RefusedImageError as error:
+        return Refused(path, error.reason, error.detail)
+    height, width, _ = decoded.pixels_HWC.shape
+    row = ImageRow(
+        image=image_id(data),
+        width=width,
+        height=height,
+        format=decoded.format,
+        mode=decoded.mode,
+        frames=decoded.frames,
+        size_bytes=len(data),
+    )
+    return ReadImage(path, row)
+
+
+def prepare(
+    site: Site, config: IngestConfig, corpora: Sequence[str], *, rehash: bool = False
+) -> Context:
+    """List the corpora (full names) without opening a file; `rehash` asks to open all of them.
+
+    Raises:
+        ValueError: if a captions file is missing or malformed.
+    """
+    listings = [list_corpus(name, config.captions) for name in corpora]
+    listed = digest([list(listing) for listing in listings])
+    return Context(
+        site=site,
+        config=config,
+        facts={"corpora": list(corpora), "listed": listed, "max_pixels": config.max_pixels},
+        inputs={},
+        made_by=made_by(__name__),
+        given=listings,
+        refresh=rehash,
+    )
+
+
+def held(site: Site, corpora: Sequence[str]) -> Receipts:
+    """Measure what the store holds of corpora that were ingested before.
+
+    Raises:
+        ValueError: if it holds no image of them.
+    """
+    context = Context(
+        site=site, config=None, facts={"corpora": corpora}, inputs={}, made_by=made_by(__name__)
+    )
+    receipts = look(context, {})
+    if receipts is None:
+        message = f"no image of {', '.join(corpora)} is in the store; run `mmvp ingest` first"
+        raise ValueError(message)
+    return receipts
+
+
+def run(context: Context) -> Outcome:
+    """Bring `images`, `paths` and `refused` up to date with the corpora on disk.
+
+    Raises:
+        ValueError: if the corpora hold no image at all; the refusals are stored first.
+    """
+    corpora: Sequence[str] = context.facts["corpora"]
+    listings: Sequence[Listing] = context.given
+    before = set(paths.images(context.db, corpora))
+    for listing in listings:
+        _sync(context, listing)
+    after = set(paths.images(context.db, corpora))
+    found = refused.read(context.db, NAME, corpora)
+    reasons = Counter(row.reason for row in found)
+    files = sum(len(listing.files) for listing in listings)
+    if not after:
+        told = ", ".join(f"{count} {reason}" for reason, count in sorted(reasons.items()))
+        message = (
+            f"no image in {', '.join(corpora)}: {files} files, {told or 'the folder is empty'}"
+            f"; `mmvp show refused` lists the reasons"
+        )
+        raise ValueError(message)
+    duplicates = len(paths.read(context.db, corpora)) - len(after)
+    reasons |= Counter({"duplicate": duplicates}) if duplicates else Counter()
+    unused = sum(listing.captions_unused for listing in listings)
+    if unused:
+        reasons["caption-without-file"] = unused
+    return Outcome(
+        new=len(after - before),
+        rows=len(after),
+        reasons=dict(sorted(reasons.items())),
+        figures={"files": files, "removed": len(before - after)},
+    )
+
+
+def _sync(context: Context, listing: Listing) -> None:
+    config: IngestConfig = context.config
+    reader = digest([context.made_by, config.max_pixels])
+    known = _known(context.db, listing.corpus)
+    stored = set(images.ids(context.db))
+    entries = {entry.path: entry for entry in listing.files}
+    to_open, retold = [], []
+    for entry in listing.files:
+        row = next((row for row in known.get(entry.path, ()) if _is_same(row, entry, reader)), None)
+        if row is None or context.refresh or (_image(row) and _image(row) not in stored):
+            to_open.append(entry.path)
+        elif _again(row, entry) != row:
+            retold.append(_again(row, entry))
+    _commit(context.db, listing.corpus, retold)
+    progress = Progress(NAME, len(to_open), "files")
+    read = partial(read_images, max_pixels=config.max_pixels)
+    for done in context.site.workers.run(read, cut(to_open, context.site.workers.config.shard_images)):
+        found = done.value or [Refused(p, "kills-worker", "") for p in done.shard.items]
+        images.upsert(context.db, [item.row for item in found if isinstance(item, ReadImage)])
+        rows = [_row(listing.corpus, item, entries[item.path], reader) for item in found]
+        _commit(context.db, listing.corpus, rows)
+        record(context.db, NAME, done)
+        progress.add(len(found))
+    unwalked = [
+        _row(listing.corpus, Refused(*place), FileEntry(place.path, 0, 0, None, None), reader)
+        for place in listing.unreadable
+    ]
+    _commit(context.db, listing.corpus, unwalked)
+    _forget(context.db, listing.corpus, {*entries, *(place.path for place in listing.unreadable)})
+
+
+def _known(db: Database, corpus: str) -> Mapping[str, Sequence[PathRow | RefusedRow]]:
+    """What is remembered, by path; a run killed between two tables may have left two rows."""
+    known: dict[str, list[PathRow | RefusedRow]] = {}
+    for row in (*paths.read(db, [corpus]), *refused.read(db, NAME, [corpus])):
+        known.setdefault(row.path, []).append(row)
+    return known
+
+
+def _is_same(row: PathRow | RefusedRow, entry: FileEntry, made_by: str) -> bool:
+    remembered = (row.size_bytes, row.mtime_ns, row.made_by)
+    return remembered == (entry.size_bytes, entry.mtime_ns, made_by)
+
+
+def _image(row: PathRow | RefusedRow) -> str | None:
+    return row.image if isinstance(row, PathRow) else None
+
+
+def _again(row: PathRow | RefusedRow, entry: FileEntry) -> PathRow | RefusedRow:
+    if isinstance(row, PathRow):
+        return replace(row, label=entry.label, caption=entry.caption)
+    return row
+
+
+def _row(
+    corpus: str, item: ReadImage | Refused, entry: FileEntry, made_by: str
+) -> PathRow | RefusedRow:
+    if isinstance(item, Refused):
+        return RefusedRow(
+            stage=NAME,
+            corpus=corpus,
+            path=item.path,
+            reason=item.reason,
+            detail=item.detail,
+            size_bytes=entry.size_bytes,
+            mtime_ns=entry.mtime_ns,
+            made_by=made_by,
+        )
+    return PathRow(
+        corpus=corpus,
+        path=item.path,
+        image=item.row.image,
+        label=entry.label,
+        caption=entry.caption,
+        size_bytes=entry.size_bytes,
+        mtime_ns=entry.mtime_ns,
+        made_by=made_by,
+    )
+
+
+def _commit(db: Database, corpus: str, rows: Sequence[PathRow | RefusedRow]) -> None:
+    """Write rows, and take away what the other table says of the same paths."""
+    good = [row for row in rows if isinstance(row, PathRow)]
+    bad = [row for row in rows if isinstance(row, RefusedRow)]
+    paths.upsert(db, good)
+    refused.upsert(db, bad)
+    refused.remove(db, NAME, corpus, [row.path for row in good])
+    paths.remove(db, corpus, [row.path for row in bad])
+
+
+def _forget(db: Database, corpus: str, present: set[str]) -> None:
+    gone = sorted(_known(db, corpus).keys() - present)
+    paths.remove(db, corpus, gone)
+    refused.remove(db, NAME, corpus, gone)
+
+
+def look(context: Context, versions: Mapping[str, int]) -> Receipts | None:
+    """Measure the receipts `images`, `paths` and `refused` of the corpora."""
+    db, corpora = context.db, context.facts["corpora"]
+    version = {
+        "images": versions.get("images", db.version(images.SPEC)),
+        "paths": versions.get("paths", db.version(paths.SPEC)),
+        "refused": versions.get("refused", db.version(refused.SPEC)),
+    }
+    files = paths.read(db, corpora, version=version["paths"])
+    held = sorted({row.image for row in files})
+    if not held or not set(held) <= set(images.ids(db, version=version["images"])):
+        return None
+    bad = refused.read(db, NAME, corpora, version=version["refused"])
+    keys = {
+        "images": held,
+        "paths": [f"{r.corpus}\n{r.path}\n{r.image}\n{r.label}\n{r.caption}" for r in files],
+        "refused": [f"{r.corpus}\n{r.path}\n{r.reason}" for r in bad],
+    }
+    return {
+        name: Receipt(
+            table=name,
+            version=version[name],
+            rows=len(keys[name]),
+            digest=digest_rows([context.made_by], keys[name]),
+        )
+        for name in keys
+    }
+
+
+STAGE = Stage(name=NAME, module=__name__, reads=(), run=run, look=look)

@@ -1,0 +1,105 @@
+"""What counts as near and as far: fixed cosines, or quantiles of the cosines observed.
+
+Put here: the settings of mining and how quantiles become cosines.
+Keep out: the search itself (`tasks.mining.search`).
+
+Source: Tong et al. 2024 (arXiv:2401.06209), "Finding CLIP-blind pairs".
+
+Shapes:
+    N  images    D  width of a CLIP vector    E  width of an SSL vector    P  pairs
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field
+
+from tasks.mining.search import BLOCK_IMAGES, Vectors, block_pairs
+
+ALL_PAIRS = 20_000_000
+"""Up to so many pairs (6,324 images) quantiles are exact; beyond, they are of a sample."""
+
+SAMPLED_PAIRS = 1_000_000
+
+
+class MineConfig(BaseModel):
+    """What makes a pair blind, and how large the benchmark is."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    clip_above: float = Field(default=0.95, ge=-1, le=1)
+    """A pair is blind only if its CLIP cosine is above this (0.95 in the paper)."""
+
+    ssl_below: float = Field(default=0.6, ge=-1, le=1)
+    """...and its SSL cosine is below this (0.6 in the paper)."""
+
+    clip_above_quantile: float | None = Field(default=None, ge=0, le=1)
+    """Take this quantile of all observed CLIP cosines instead of `clip_above`, e.g. 0.999."""
+
+    ssl_below_quantile: float | None = Field(default=None, ge=0, le=1)
+    """Take this quantile of all observed SSL cosines instead of `ssl_below`, e.g. 0.25."""
+
+    benchmark_pairs: int = Field(default=150, ge=0)
+    """Pairs selected as the benchmark, each image in at most one (150 in the paper)."""
+
+
+class Thresholds(NamedTuple):
+    """The cosines that were used."""
+
+    clip_above: float
+    ssl_below: float
+
+
+class Observed(NamedTuple):
+    """Cosines of pairs of images, of both encoders in one order."""
+
+    clip_P: NDArray[np.float64]
+    ssl_P: NDArray[np.float64]
+    pairs: int
+    """Pairs there are; more than `len(clip_P)` if these are a sample."""
+
+
+def observe(
+    clip_ND: NDArray[np.floating],
+    ssl_NE: NDArray[np.floating],
+    *,
+    all_pairs: int = ALL_PAIRS,
+    sampled_pairs: int = SAMPLED_PAIRS,
+) -> Observed:
+    """Return the cosines of all pairs if there are at most `all_pairs`, else of a seeded sample."""
+    total = len(clip_ND)
+    pairs = total * (total - 1) // 2
+    clip, ssl = Vectors("clip_ND", clip_ND), Vectors("ssl_NE", ssl_NE)
+    if pairs <= all_pairs:
+        return Observed(_all_cosines(clip), _all_cosines(ssl), pairs)
+    rng = np.random.default_rng(0)
+    i = rng.integers(0, total - 1, sampled_pairs)
+    j = rng.integers(0, total - 1, sampled_pairs)
+    j += j >= i  # uniform over ordered pairs of different images
+    return Observed(clip.cosines(i, j), ssl.cosines(i, j), pairs)
+
+
+def resolve_thresholds(
+    config: MineConfig, clip_ND: NDArray[np.floating], ssl_NE: NDArray[np.floating]
+) -> Thresholds:
+    """Return the thresholds as cosines, quantiles resolved on the observed ones."""
+    clip_above, ssl_below = config.clip_above, config.ssl_below
+    if len(clip_ND) > 1 and (config.clip_above_quantile, config.ssl_below_quantile) != (None, None):
+        observed = observe(clip_ND, ssl_NE)
+        if config.clip_above_quantile is not None:
+            clip_above = float(np.quantile(observed.clip_P, config.clip_above_quantile))
+        if config.ssl_below_quantile is not None:
+            ssl_below = float(np.quantile(observed.ssl_P, config.ssl_below_quantile))
+    return Thresholds(clip_above, ssl_below)
+
+
+def _all_cosines(vectors: Vectors) -> NDArray[np.float64]:
+    parts = [np.empty(0)]
+    for rows, columns in block_pairs(len(vectors), BLOCK_IMAGES):
+        cosines = vectors.unit(rows) @ vectors.unit(columns).T
+        if rows == columns:
+            parts.append(cosines[np.triu_indices(len(cosines), 1)])
+        else:
+            parts.append(cosines.reshape(-1))
+    return np.clip(np.concatenate(parts), -1.0, 1.0)

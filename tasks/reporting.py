@@ -1,0 +1,216 @@
+"""The stage `report`: a page, figures and numbers of one mining, as files under the home.
+
+Put here: gathering what a report shows from the store, and its receipt.
+Keep out: drawing and writing (`tasks.report`); Prefect artifacts (`flows.report`).
+
+Shapes:
+    N  images    P  pairs on the plane
+"""
+
+import hashlib
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field
+
+from storage import embeddings, pairs, paths, refused
+from storage.pairs import PairRow
+from storage.paths import PathRow
+from storage.receipts import Receipt, digest_rows
+from tasks.images import REASONS, RefusedImageError, decode, read_file
+from tasks.mining.selection import LEFT_OUT
+from tasks.mining.thresholds import Observed, observe
+from tasks.report import PairCard, ReportContents, TableVersion, write_report
+from tasks.stage import Context, Outcome, Receipts, Site, Stage, made_by
+
+NAME = "report"
+
+OTHER_REASONS = {
+    "changed": "the file holds other bytes than when it was read; run again",
+    "kills-worker": "every worker that was given it died",
+    "linked-folder": "a link to a folder; name the folder itself as a corpus to have it read",
+    "name-not-utf8": "the file's name is no UTF-8 text; rename it",
+    "duplicate": "a file with the same bytes as another; the image counts once",
+    "caption-without-file": "a caption of a file that the corpus does not hold",
+    "image-without-vector": "an image that could not be embedded",
+}
+
+
+class ReportConfig(BaseModel):
+    """What the report shows."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    plane_pairs: int = Field(default=200_000, ge=1)
+    """Pairs drawn on the plane of the two cosines; a seeded sample if there are more."""
+
+    cards: int = Field(default=200, ge=0)
+    """Pairs shown as cards on the page; report.json has all of the benchmark."""
+
+
+def prepare(
+    site: Site,
+    config: ReportConfig,
+    corpora: Sequence[str],
+    inputs: Receipts,
+    figures: Mapping[str, Mapping[str, Any]],
+) -> Context:
+    """Take along the figures (by stage) that the page prints."""
+    return Context(
+        site=site,
+        config=config,
+        facts={
+            "config": config.model_dump(mode="json"),
+            "corpora": list(corpora),
+            "figures": {name: dict(values) for name, values in figures.items()},
+        },
+        inputs=inputs,
+        made_by=made_by(__name__),
+    )
+
+
+def folder(context: Context) -> Path:
+    """Return where the mining's report lies."""
+    return context.site.home / "reports" / str(context.facts["figures"]["mine"]["mining"])
+
+
+def run(context: Context) -> Outcome:
+    """Write the report."""
+    contents = gather(context)
+    written = write_report(
+        folder(context), contents, read_image=_read_image, cards_shown=context.config.cards
+    )
+    return Outcome(
+        new=1,
+        rows=contents.cards_total,
+        figures={"page": str(written[0]), "files": len(written)},
+    )
+
+
+def gather(context: Context) -> ReportContents:
+    """Read everything that the report shows, each table at the version of its receipt."""
+    db, inputs, corpora = context.db, context.inputs, context.facts["corpora"]
+    mined = context.facts["figures"]["mine"]
+    files = paths.read(db, corpora, version=inputs["paths"].version)
+    rows = pairs.read(db, mined["mining"], version=inputs["pairs"].version)
+    bad = refused.read(db, "ingest", corpora, version=inputs["refused"].version)
+    bad += refused.read(db, "embed", corpora, version=inputs["unembedded"].version)
+    observed = _plane(context, [row.image for row in files])
+    drawn = len(observed.clip_P)
+    cards = _cards(rows, files)
+    return ReportContents(
+        corpora=corpora,
+        clip=inputs["clip"].table.removeprefix(embeddings.PREFIX),
+        ssl=inputs["ssl"].table.removeprefix(embeddings.PREFIX),
+        clip_above=mined["clip_above"],
+        ssl_below=mined["ssl_below"],
+        images=inputs["images"].rows,
+        files=len(files),
+        refused=Counter(row.reason for row in bad),
+        mined=len(rows),
+        selected=len(cards),
+        left_out=Counter(row.left_out for row in rows if row.left_out is not None),
+        cards=cards,
+        cards_total=len(cards),
+        clip_cosines_P=observed.clip_P,
+        ssl_cosines_P=observed.ssl_P,
+        plane_note=(
+            f"all {drawn:,} pairs"
+            if drawn == observed.pairs
+            else f"a seeded sample of {drawn:,} of {observed.pairs:,} pairs"
+        ),
+        mined_clip_M=np.array([row.clip_cosine for row in rows]),
+        mined_ssl_M=np.array([row.ssl_cosine for row in rows]),
+        versions=[
+            TableVersion(
+                stage=name,
+                table=receipt.table,
+                version=receipt.version,
+                rows=receipt.rows,
+                digest=receipt.digest,
+            )
+            for name, receipt in sorted(inputs.items())
+        ],
+        settings={
+            f"{stage}.{name}": str(value)
+            for stage, values in context.facts["figures"].items()
+            for name, value in values.items()
+            if name != "removed"
+        },
+        reasons_explained={**REASONS, **OTHER_REASONS, **LEFT_OUT},
+    )
+
+
+def _plane(context: Context, images: Sequence[str]) -> Observed:
+    inputs, limit = context.inputs, context.config.plane_pairs
+    vectors: list[NDArray[np.float32]] = []
+    ids: list[str] = sorted(set(images))
+    for role in ("ssl", "clip"):
+        encoder = inputs[role].table.removeprefix(embeddings.PREFIX)
+        found, vectors_ND = embeddings.read(
+            context.db, encoder, ids, version=inputs[role].version
+        )
+        vectors = [kept[np.isin(ids, found)] for kept in vectors] + [vectors_ND]
+        ids = found
+    ssl_NE, clip_ND = vectors
+    return observe(clip_ND, ssl_NE, all_pairs=limit, sampled_pairs=limit)
+
+
+def _cards(rows: Sequence[PairRow], files: Sequence[PathRow]) -> list[PairCard]:
+    first: dict[str, PathRow] = {}
+    for file in files:
+        first.setdefault(file.image, file)
+    selected = [row for row in rows if row.selected]
+    selected.sort(key=lambda row: (row.ssl_cosine - row.clip_cosine, row.image_a, row.image_b))
+    return [
+        PairCard(
+            pair_id=row.pair_id,
+            image_a=row.image_a,
+            image_b=row.image_b,
+            path_a=first[row.image_a].path,
+            path_b=first[row.image_b].path,
+            label_a=first[row.image_a].label,
+            label_b=first[row.image_b].label,
+            caption_a=first[row.image_a].caption,
+            caption_b=first[row.image_b].caption,
+            clip_cosine=row.clip_cosine,
+            ssl_cosine=row.ssl_cosine,
+        )
+        for row in selected
+    ]
+
+
+def _read_image(path: str) -> NDArray[np.uint8] | str:
+    try:
+        return decode(read_file(Path(path))).pixels_HWC
+    except RefusedImageError as error:
+        return error.reason
+
+
+def look(context: Context, versions: Mapping[str, int]) -> Receipts | None:
+    """Measure the receipt `report`: the files of the mining's report by name and content."""
+    place = folder(context)
+    files = sorted(path for path in place.rglob("*") if path.is_file())
+    if not (place / "index.html").is_file():
+        return None
+    keys = [
+        f"{path.relative_to(place).as_posix()} {hashlib.sha256(path.read_bytes()).hexdigest()}"
+        for path in files
+    ]
+    receipt = Receipt(
+        table=NAME, version=1, rows=len(keys), digest=digest_rows([context.made_by], keys)
+    )
+    return {"report": receipt}
+
+
+STAGE = Stage(
+    name=NAME,
+    module=__name__,
+    reads=("images", "paths", "refused", "clip", "ssl", "unembedded", "pairs"),
+    run=run,
+    look=look,
+)

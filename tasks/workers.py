@@ -1,0 +1,232 @@
+"""Dask workers and the shards they are given.
+
+Put here: opening a cluster for what is at hand, and running shards on it so that a dead worker
+costs one shard and a poisonous item only itself.
+Keep out: what a shard computes (`tasks.ingest`, `tasks.embed`); which vectors depend on a device
+(`tasks.encoders`).
+
+Workers compute and return small arrays; only the flow's own process writes to the store.
+"""
+
+import logging
+import os
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from types import TracebackType
+from typing import Any, Generic, Literal, Self, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field
+
+log = logging.getLogger(__name__)
+
+Item = TypeVar("Item")
+Value = TypeVar("Value")
+
+TRIES = 3
+"""Times a shard may lose its worker before it is cut in two."""
+
+WORKER_BYTES = 3 * 2**30
+"""Memory that a CPU worker may need: two large encoders in float32 and their activations."""
+
+
+class WorkersConfig(BaseModel):
+    """Where shards run; nothing here changes a row, so nothing here enters a cache key."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    workers: int | None = Field(default=None, ge=1)
+    """Worker processes. Default: one a GPU, else one a core as far as memory allows."""
+
+    scheduler: str | None = None
+    """Address of a running Dask scheduler (tcp://host:port) to use instead of starting workers.
+    Its workers need this package installed and the same paths to images and weights."""
+
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    """Where encoders run. auto: the GPU if this machine has one. The vectors' names tell it."""
+
+    shard_images: int = Field(default=256, ge=1)
+    """Images a worker is given at once: the unit of retry and resume."""
+
+    def device_kind(self) -> Literal["cpu", "cuda"]:
+        """Return where encoders run, `auto` resolved on this machine."""
+        if self.device != "auto":
+            return self.device
+        return "cuda" if count_gpus() else "cpu"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shard(Generic[Item]):
+    """Items that one worker does at once, and how often they were started so far."""
+
+    items: Sequence[Item]
+    attempts: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Done(Generic[Item, Value]):
+    """A finished shard; `value` is None when its single item took every worker down with it."""
+
+    shard: Shard[Item]
+    value: Value | None
+    worker: str
+    pid: int
+    seconds: float
+
+
+class Workers:
+    """A Dask cluster that starts when the first shard needs it, and is closed with the block."""
+
+    def __init__(self, config: WorkersConfig) -> None:
+        self.config = config
+        self._stack = ExitStack()
+        self._client: Any = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._stack.close()
+        self._client = None
+
+    def run(
+        self, function: Callable[[Sequence[Item]], Value], shards: Sequence[Sequence[Item]]
+    ) -> Iterator[Done[Item, Value]]:
+        """Run `function` on every shard and yield results as they come.
+
+        At most two shards a worker are under way, so that results never pile up. A shard whose
+        worker dies is tried again, `TRIES` times; then it is cut in two and the halves go on
+        alone, until a single item is left that no worker survives: it comes back without a value.
+
+        Raises:
+            Exception: whatever `function` raised.
+        """
+        if not shards:
+            return
+        from distributed import KilledWorker, as_completed
+
+        client = self._open()
+        waiting = deque(Shard(items=items) for items in shards)
+        alone: deque[Shard[Item]] = deque()
+        running: dict[Any, Shard[Item]] = {}
+        results = as_completed(loop=client.loop)
+        try:
+            while waiting or alone or running:
+                queue = waiting or alone
+                room = 2 * max(1, len(client.nthreads())) if waiting else 1
+                while queue and len(running) < room:
+                    shard = queue.popleft()
+                    shard = replace(shard, attempts=shard.attempts + 1)
+                    future = client.submit(_timed, function, shard.items, pure=False)
+                    running[future] = shard
+                    results.add(future)
+                future = next(results)
+                shard = running.pop(future)
+                try:
+                    value, worker, pid, seconds = future.result()
+                except KilledWorker as error:
+                    lost = self._after_loss(shard, str(error), waiting, alone)
+                    if lost is not None:
+                        yield lost
+                    continue
+                yield Done(shard=shard, value=value, worker=worker, pid=pid, seconds=seconds)
+        finally:
+            client.cancel(list(running))
+
+    def _after_loss(
+        self,
+        shard: Shard[Item],
+        error: str,
+        waiting: deque[Shard[Item]],
+        alone: deque[Shard[Item]],
+    ) -> Done[Item, Any] | None:
+        log.warning("a worker died with a shard of %d: %s", len(shard.items), error[:200])
+        if shard.attempts < TRIES:
+            waiting.append(shard)
+        elif len(shard.items) > 1:
+            middle = len(shard.items) // 2
+            for items in (shard.items[:middle], shard.items[middle:]):
+                alone.append(Shard(items=items, attempts=TRIES - 1))
+        else:
+            return Done(shard=shard, value=None, worker="", pid=0, seconds=0.0)
+        return None
+
+    def _open(self) -> Any:  # a distributed.Client; the library has no types
+        if self._client is None:
+            from distributed import Client
+
+            address = self.config.scheduler or self._stack.enter_context(self._cluster())
+            try:
+                client = Client(address, set_as_default=False, timeout=30)
+            except OSError as error:
+                message = (
+                    f"no Dask scheduler answers at {address!r}; start one with "
+                    f"`dask scheduler`, or leave --scheduler out to use this machine"
+                )
+                raise ConnectionError(message) from error
+            self._client = self._stack.enter_context(client)
+            self._client.wait_for_workers(1, timeout=120)
+        return self._client
+
+    def _cluster(self) -> Any:  # a distributed.LocalCluster or a dask_cuda.LocalCUDACluster
+        import dask
+
+        self._stack.enter_context(dask.config.set({"distributed.scheduler.allowed-failures": 0}))
+        places = {"host": "127.0.0.1", "dashboard_address": None}
+        if self.config.device_kind() == "cuda":
+            try:
+                from dask_cuda import LocalCUDACluster
+            except ImportError as error:
+                message = (
+                    "this machine has a GPU but dask-cuda is not installed: "
+                    "`uv pip install 'mmvp[gpu]'`, or run with --device cpu"
+                )
+                raise ImportError(message) from error
+            return LocalCUDACluster(n_workers=self.config.workers, **places)
+        from distributed import LocalCluster
+
+        workers = self.config.workers or _workers_that_fit()
+        return LocalCluster(n_workers=workers, threads_per_worker=1, processes=True, **places)
+
+
+def cut(items: Sequence[Item], size: int) -> list[Sequence[Item]]:
+    """Cut items into shards of at most `size`, in order."""
+    return [items[start : start + size] for start in range(0, len(items), size)]
+
+
+def count_gpus() -> int:
+    """Return the number of NVIDIA GPUs that torch can use here."""
+    if os.environ.get("CUDA_VISIBLE_DEVICES") == "":
+        return 0
+    try:
+        with open("/proc/driver/nvidia/version"):  # noqa: PTH123  # spares a torch import
+            import torch
+
+            return int(torch.cuda.device_count())
+    except OSError:
+        return 0
+
+
+def _workers_that_fit() -> int:
+    import psutil
+
+    cores = len(psutil.Process().cpu_affinity()) if hasattr(psutil.Process, "cpu_affinity") else 0
+    cores = cores or os.cpu_count() or 1
+    return max(1, min(cores, int(psutil.virtual_memory().total // WORKER_BYTES)))
+
+
+def _timed(
+    function: Callable[[Sequence[Item]], Value], items: Sequence[Item]
+) -> tuple[Value, str, int, float]:
+    from distributed import get_worker
+
+    begun = time.monotonic()
+    value = function(items)
+    return value, str(get_worker().address), os.getpid(), time.monotonic() - begun
