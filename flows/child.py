@@ -1,4 +1,6 @@
-"""Run a module as a child that ends when its parent does: `python -m flows.child MODULE ARG...`
+"""Run a module as a child that ends when its parent does.
+
+    python -m flows.child MODULE ARG...
 
 Put here: starting children, watching a parent, ending what is left of one.
 Keep out: which children there are (`flows.server`, `flows.up`).
@@ -96,7 +98,8 @@ def _watch(pid: int, created: float) -> None:
 def _lives(pid: int, created: float) -> bool:
     try:
         process = psutil.Process(pid)
-        return process.create_time() == created and process.status() != psutil.STATUS_ZOMBIE
+        zombie: bool = process.status() == psutil.STATUS_ZOMBIE
+        return not zombie and bool(process.create_time() == created)
     except psutil.NoSuchProcess:
         return False
 

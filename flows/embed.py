@@ -1,6 +1,6 @@
 """The flow `embed`: a vector per image and encoder, on Dask workers.
 
-    mmvp embed --corpus DIR --clip open_clip:ViT-L-14/openai --ssl hf:facebook/dinov2-large
+mmvp embed --corpus DIR --clip open_clip:ViT-L-14/openai --ssl hf:facebook/dinov2-large
 """
 
 from typing import Annotated, Any

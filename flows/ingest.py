@@ -1,6 +1,6 @@
 """The flow `ingest`: images of a corpus by content, or a reason for each refusal.
 
-    mmvp ingest --corpus DIR
+mmvp ingest --corpus DIR
 """
 
 from typing import Annotated, Any

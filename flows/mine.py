@@ -1,6 +1,6 @@
 """The flow `mine`: the CLIP-blind pairs among the embedded images of a corpus.
 
-    mmvp mine --corpus DIR --clip-above 0.95 --ssl-below 0.6
+mmvp mine --corpus DIR --clip-above 0.95 --ssl-below 0.6
 """
 
 from typing import Annotated, Any
@@ -25,7 +25,8 @@ from tasks.stage import run_stage
 from tasks.workers import WorkersConfig
 
 Config = Annotated[
-    MineConfig, Field(title="Mining", description="What makes a pair blind, and how many to select.")
+    MineConfig,
+    Field(title="Mining", description="What makes a pair blind, and how many to select."),
 ]
 
 

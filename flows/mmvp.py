@@ -1,6 +1,6 @@
 """The flow `mmvp`: every stage in order, each a subflow that is cached on its own.
 
-    mmvp run --corpus DIR
+mmvp run --corpus DIR
 """
 
 from typing import Annotated, Any, Literal

@@ -1,6 +1,6 @@
 """The flow `report`: a page, figures and numbers of a mining, and the same as Prefect artifacts.
 
-    mmvp report --corpus DIR
+mmvp report --corpus DIR
 """
 
 import base64
@@ -75,7 +75,7 @@ def publish(run: Run, folder: Path) -> None:
         (folder / "index.html").as_uri(), link_text=str(folder / "index.html"), key="page"
     )
     create_table_artifact(
-        [{"receipt": name} | receipt.to_json() for name, receipt in sorted(run.receipts.items())],
+        [{"receipt": name, **receipt.to_json()} for name, receipt in sorted(run.receipts.items())],
         key="receipts",
         description="the rows that this run read and wrote",
     )

@@ -7,19 +7,15 @@ Prefect's own temporary server outlives a run that is killed; ours is tied to it
 """
 
 import json
-import os
 import socket
 import subprocess
 import time
-import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
 from flows.child import start_child, stop_child
-from flows.environment import prefect_environment
-from flows.settings import Settings
 
 ROOT = Path(__file__).resolve().parent.parent
 SECONDS_TO_START = 120.0
@@ -31,7 +27,7 @@ def record_path(home: Path) -> Path:
 
 
 def running_port(home: Path) -> int | None:
-    """Return the port of this home's `mmvp up`, if its server answers."""
+    """Return the port of this home's `mmvp up`, if its server answers, else None."""
     try:
         port = int(json.loads(record_path(home).read_text())["port"])
     except (OSError, ValueError, KeyError, TypeError):
@@ -72,15 +68,12 @@ def wait_until_ready(server: subprocess.Popen[bytes], port: int, log: Path) -> N
 
 
 @contextmanager
-def server_for_run(settings: Settings) -> Iterator[Mapping[str, str]]:
-    """Yield the environment in which a run finds its server; a private one stops afterwards."""
-    port = running_port(settings.home)
-    if port is not None:
-        yield prefect_environment(settings.home, settings.store, port)
+def serve_run(port: int, environment: Mapping[str, str], home: Path) -> Iterator[None]:
+    """Hold a server at `port`: the one that answers there, else a private one for this block."""
+    if answers(port):
+        yield
         return
-    port = free_port()
-    environment = prefect_environment(settings.home, settings.store, port)
-    log = settings.home / "prefect" / "server.log"
+    log = home / "prefect" / "server.log"
     private = {"PREFECT_UI_ENABLED": "0", "PREFECT__SERVER_EPHEMERAL": "1"}
     command = [
         "uvicorn",
@@ -94,11 +87,6 @@ def server_for_run(settings: Settings) -> Iterator[Mapping[str, str]]:
     server = start_child(command, {**environment, **private}, log=log, cwd=ROOT)
     try:
         wait_until_ready(server, port, log)
-        yield environment
+        yield
     finally:
         stop_child(server)
-
-
-def in_flow_run() -> bool:
-    """Say whether a Prefect worker started this process for a deployment's run."""
-    return "PREFECT__FLOW_RUN_ID" in os.environ

@@ -96,9 +96,7 @@ def find_embedded(run: Run, corpora: Sequence[str], config: EmbedConfig) -> None
         run.receipts.update(receipts)
 
 
-def find_mined(
-    run: Run, corpora: Sequence[str], config: EmbedConfig, mine: MineConfig
-) -> None:
+def find_mined(run: Run, corpora: Sequence[str], config: EmbedConfig, mine: MineConfig) -> None:
     """Make sure that the run has the receipts of `ingest`, `embed` and `mine`.
 
     Raises:
@@ -121,5 +119,7 @@ def keep(run: Run, result: StageResult) -> None:
     outcome = result.outcome
     words = f"{result.name}: {result.state}, {outcome.rows:,} rows, {outcome.new:,} new"
     if outcome.reasons:
-        words += "; " + ", ".join(f"{count:,} {reason}" for reason, count in outcome.reasons.items())
+        words += "; " + ", ".join(
+            f"{count:,} {reason}" for reason, count in outcome.reasons.items()
+        )
     log.info("%s", words)

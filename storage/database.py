@@ -73,6 +73,11 @@ class Database:
             if not token:
                 return sorted(names)
 
+    def overview(self) -> list[tuple[str, int, int]]:
+        """Return name, version and number of rows of every table."""
+        opened = ((name, self._connection.open_table(name)) for name in self.tables())
+        return [(name, int(table.version), int(table.count_rows())) for name, table in opened]
+
     def version(self, spec: TableSpec) -> int:
         """Return the latest version of a table; 0 when the store has none."""
         table = self._find(spec)
@@ -237,4 +242,6 @@ def _tuples(rows: pa.Table) -> Iterator[tuple[object, ...]]:
 def count(rows: pa.Table, column: str) -> dict[str, int]:
     """Return how often each value of a column occurs, by value."""
     counted = pc.value_counts(rows[column]).to_pylist()
-    return {entry["values"]: entry["counts"] for entry in sorted(counted, key=lambda e: e["values"])}
+    return {
+        entry["values"]: entry["counts"] for entry in sorted(counted, key=lambda e: e["values"])
+    }

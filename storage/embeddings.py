@@ -80,7 +80,7 @@ def read(
     width = 0 if version == 0 else db.vector_width(PREFIX + encoder)
     rows = db.read(spec(encoder, width), version=version)
     wanted = set(images)
-    index = {}
+    index: dict[str, int] = {}
     for position, image in enumerate(rows["image"].to_pylist()):
         if image in wanted:
             index.setdefault(image, position)

@@ -144,31 +144,31 @@ def _walk(
 ) -> tuple[list[tuple[str, os.stat_result]], list[Unreadable]]:
     files: list[tuple[str, os.stat_result]] = []
     unreadable: list[Unreadable] = []
-    skip = str(sidecar) if sidecar is not None else None
-
-    def refuse(path: str, reason: str, detail: str) -> None:
-        unreadable.append(Unreadable(_text(path), reason, detail))
 
     def on_error(error: OSError) -> None:
-        refuse(str(error.filename), "unreadable", str(error.strerror))
+        unreadable.append(Unreadable(_text(str(error.filename)), "unreadable", str(error)))
 
     for folder, folders, names in os.walk(corpus, onerror=on_error):
-        for name in folders:
-            if not name.startswith(".") and os.path.islink(os.path.join(folder, name)):
-                refuse(os.path.join(folder, name), "linked-folder", "a link to a folder")
         folders[:] = [name for name in folders if not name.startswith(".")]
-        for name in names:
-            path = os.path.join(folder, name)
-            if name.startswith(".") or path == skip:
-                continue
-            if _text(path) != path:
-                refuse(path, "name-not-utf8", "its name is no UTF-8 text")
-                continue
-            try:
-                files.append((path, os.stat(path)))
-            except OSError as error:
-                refuse(path, "unreadable", str(error.strerror))
+        inner = [os.path.join(folder, name) for name in folders]
+        links = [_text(path) for path in inner if os.path.islink(path)]
+        unreadable.extend(Unreadable(path, "linked-folder", "not walked") for path in links)
+        for path in (os.path.join(folder, name) for name in names if not name.startswith(".")):
+            found = _stat(path)
+            if isinstance(found, Unreadable):
+                unreadable.append(found)
+            elif path != str(sidecar):
+                files.append((path, found))
     return files, unreadable
+
+
+def _stat(path: str) -> os.stat_result | Unreadable:
+    if _text(path) != path:
+        return Unreadable(_text(path), "name-not-utf8", "its name is no UTF-8 text")
+    try:
+        return os.stat(path)
+    except OSError as error:
+        return Unreadable(path, "unreadable", str(error.strerror))
 
 
 def _text(path: str) -> str:

@@ -216,6 +216,13 @@ def _missing(context: Context, held: Mapping[str, Sequence[str]]) -> list[ImageI
     return items
 
 
+def forecast(context: Context) -> dict[str, int]:
+    """Return what a run would do: images it would embed."""
+    version = context.inputs["paths"].version
+    held = paths.images(context.db, context.facts["corpora"], version=version)
+    return {"images to embed": len(_missing(context, held))}
+
+
 def _refuse(
     context: Context, held: Mapping[str, Sequence[str]], failures: Sequence[Failure]
 ) -> None:

@@ -77,9 +77,7 @@ class Refused(NamedTuple):
     detail: str
 
 
-def read_images(
-    files: Sequence[str], *, max_pixels: int = MAX_PIXELS
-) -> list[ReadImage | Refused]:
+def read_images(files: Sequence[str], *, max_pixels: int = MAX_PIXELS) -> list[ReadImage | Refused]:
     """Open, hash and decode files; every file gives its image or the reason why not."""
     return [_read_image(path, max_pixels) for path in files]
 
@@ -175,41 +173,75 @@ def run(context: Context) -> Outcome:
     )
 
 
-def _sync(context: Context, listing: Listing) -> None:
-    config: IngestConfig = context.config
-    reader = digest([context.made_by, config.max_pixels])
+class Changes(NamedTuple):
+    """What a corpus asks for: files to open, rows with a new label or caption, files gone."""
+
+    to_open: Sequence[str]
+    retold: Sequence[PathRow | RefusedRow]
+    gone: Sequence[str]
+
+
+def _changes(context: Context, listing: Listing) -> Changes:
     known = _known(context.db, listing.corpus)
     stored = set(images.ids(context.db))
-    entries = {entry.path: entry for entry in listing.files}
-    to_open, retold = [], []
+    reader = _reader(context)
+    to_open: list[str] = []
+    retold: list[PathRow | RefusedRow] = []
     for entry in listing.files:
-        row = next((row for row in known.get(entry.path, ()) if _is_same(row, entry, reader)), None)
-        if row is None or context.refresh or (_image(row) and _image(row) not in stored):
+        rows = known.get(entry.path, ())
+        row = next((row for row in rows if _is_same(row, entry, reader)), None)
+        lost = isinstance(row, PathRow) and row.image not in stored
+        if row is None or lost or context.refresh:
             to_open.append(entry.path)
-        elif _again(row, entry) != row:
-            retold.append(_again(row, entry))
-    _commit(context.db, listing.corpus, retold)
-    progress = Progress(NAME, len(to_open), "files")
-    read = partial(read_images, max_pixels=config.max_pixels)
-    for done in context.site.workers.run(read, cut(to_open, context.site.workers.config.shard_images)):
-        found = done.value or [Refused(p, "kills-worker", "") for p in done.shard.items]
-        images.upsert(context.db, [item.row for item in found if isinstance(item, ReadImage)])
-        rows = [_row(listing.corpus, item, entries[item.path], reader) for item in found]
-        _commit(context.db, listing.corpus, rows)
-        record(context.db, NAME, done)
+        elif isinstance(row, PathRow) and (row.label, row.caption) != (entry.label, entry.caption):
+            retold.append(replace(row, label=entry.label, caption=entry.caption))
+    present = {entry.path for entry in listing.files} | {at.path for at in listing.unreadable}
+    return Changes(to_open, retold, sorted(known.keys() - present))
+
+
+def forecast(context: Context) -> dict[str, int]:
+    """Return what a run would do: files it would open, and files it would forget."""
+    changes = [_changes(context, listing) for listing in context.given]
+    return {
+        "files to open": sum(len(change.to_open) for change in changes),
+        "files gone": sum(len(change.gone) for change in changes),
+    }
+
+
+def _reader(context: Context) -> str:
+    """The fingerprint of all that decides what a file is read as."""
+    return digest([context.made_by, context.config.max_pixels])
+
+
+def _sync(context: Context, listing: Listing) -> None:
+    db, corpus, reader = context.db, listing.corpus, _reader(context)
+    changes = _changes(context, listing)
+    _commit(db, corpus, changes.retold)
+    entries = {entry.path: entry for entry in listing.files}
+    progress = Progress(NAME, len(changes.to_open), "files")
+    workers = context.site.workers
+    read = partial(read_images, max_pixels=context.config.max_pixels)
+    for done in workers.run(read, cut(changes.to_open, workers.config.shard_images)):
+        found = done.value or [Refused(path, "kills-worker", "") for path in done.shard.items]
+        images.upsert(db, [item.row for item in found if isinstance(item, ReadImage)])
+        _commit(db, corpus, [_row(corpus, item, entries[item.path], reader) for item in found])
+        record(db, NAME, done)
         progress.add(len(found))
     unwalked = [
-        _row(listing.corpus, Refused(*place), FileEntry(place.path, 0, 0, None, None), reader)
+        _row(corpus, Refused(*place), FileEntry(place.path, 0, 0, None, None), reader)
         for place in listing.unreadable
     ]
-    _commit(context.db, listing.corpus, unwalked)
-    _forget(context.db, listing.corpus, {*entries, *(place.path for place in listing.unreadable)})
+    _commit(db, corpus, unwalked)
+    paths.remove(db, corpus, changes.gone)
+    refused.remove(db, NAME, corpus, changes.gone)
 
 
 def _known(db: Database, corpus: str) -> Mapping[str, Sequence[PathRow | RefusedRow]]:
     """What is remembered, by path; a run killed between two tables may have left two rows."""
     known: dict[str, list[PathRow | RefusedRow]] = {}
-    for row in (*paths.read(db, [corpus]), *refused.read(db, NAME, [corpus])):
+    rows: list[PathRow | RefusedRow] = [*paths.read(db, [corpus])]
+    rows += refused.read(db, NAME, [corpus])
+    for row in rows:
         known.setdefault(row.path, []).append(row)
     return known
 
@@ -217,16 +249,6 @@ def _known(db: Database, corpus: str) -> Mapping[str, Sequence[PathRow | Refused
 def _is_same(row: PathRow | RefusedRow, entry: FileEntry, made_by: str) -> bool:
     remembered = (row.size_bytes, row.mtime_ns, row.made_by)
     return remembered == (entry.size_bytes, entry.mtime_ns, made_by)
-
-
-def _image(row: PathRow | RefusedRow) -> str | None:
-    return row.image if isinstance(row, PathRow) else None
-
-
-def _again(row: PathRow | RefusedRow, entry: FileEntry) -> PathRow | RefusedRow:
-    if isinstance(row, PathRow):
-        return replace(row, label=entry.label, caption=entry.caption)
-    return row
 
 
 def _row(
@@ -263,12 +285,6 @@ def _commit(db: Database, corpus: str, rows: Sequence[PathRow | RefusedRow]) -> 
     refused.upsert(db, bad)
     refused.remove(db, NAME, corpus, [row.path for row in good])
     paths.remove(db, corpus, [row.path for row in bad])
-
-
-def _forget(db: Database, corpus: str, present: set[str]) -> None:
-    gone = sorted(_known(db, corpus).keys() - present)
-    paths.remove(db, corpus, gone)
-    refused.remove(db, NAME, corpus, gone)
 
 
 def look(context: Context, versions: Mapping[str, int]) -> Receipts | None:

@@ -151,9 +151,7 @@ def _plane(context: Context, images: Sequence[str]) -> Observed:
     ids: list[str] = sorted(set(images))
     for role in ("ssl", "clip"):
         encoder = inputs[role].table.removeprefix(embeddings.PREFIX)
-        found, vectors_ND = embeddings.read(
-            context.db, encoder, ids, version=inputs[role].version
-        )
+        found, vectors_ND = embeddings.read(context.db, encoder, ids, version=inputs[role].version)
         vectors = [kept[np.isin(ids, found)] for kept in vectors] + [vectors_ND]
         ids = found
     ssl_NE, clip_ND = vectors

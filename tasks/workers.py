@@ -162,6 +162,7 @@ class Workers:
         if self._client is None:
             from distributed import Client
 
+            logging.getLogger("distributed").setLevel(logging.WARNING)
             address = self.config.scheduler or self._stack.enter_context(self._cluster())
             try:
                 client = Client(address, set_as_default=False, timeout=30)
@@ -179,7 +180,7 @@ class Workers:
         import dask
 
         self._stack.enter_context(dask.config.set({"distributed.scheduler.allowed-failures": 0}))
-        places = {"host": "127.0.0.1", "dashboard_address": None}
+        places = {"host": "127.0.0.1", "dashboard_address": "127.0.0.1:0"}
         if self.config.device_kind() == "cuda":
             try:
                 from dask_cuda import LocalCUDACluster

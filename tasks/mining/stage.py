@@ -32,7 +32,11 @@ def prepare(site: Site, config: MineConfig, corpora: Sequence[str], inputs: Rece
     return Context(
         site=site,
         config=config,
-        facts={"mining": mining, "corpora": list(corpora), "config": config.model_dump(mode="json")},
+        facts={
+            "mining": mining,
+            "corpora": list(corpora),
+            "config": config.model_dump(mode="json"),
+        },
         inputs=inputs,
         made_by=made_by(__name__),
     )
@@ -50,9 +54,7 @@ def run(context: Context) -> Outcome:
         clip_ND = clip_ND[np.isin(ids, ssl_ids)]
         ids = ssl_ids
     thresholds = resolve_thresholds(config, clip_ND, ssl_NE)
-    found = mine(
-        clip_ND, ssl_NE, clip_above=thresholds.clip_above, ssl_below=thresholds.ssl_below
-    )
+    found = mine(clip_ND, ssl_NE, clip_above=thresholds.clip_above, ssl_below=thresholds.ssl_below)
     left_out = select(found, config.benchmark_pairs)
     image_a = [ids[i] for i in found.i]
     image_b = [ids[j] for j in found.j]

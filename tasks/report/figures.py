@@ -240,7 +240,7 @@ def draw_pairs(
     return figure
 
 
-def _write(figure: Figure, at_px: tuple[int, int], text: str, **style: Any) -> None:  # noqa: ANN401
+def _write(figure: Figure, at_px: tuple[int, int], text: str, **style: Any) -> None:
     width, height = figure.get_size_inches() * figure.dpi
     x, y = at_px
     figure.text(x / width, 1 - y / height, text, verticalalignment="center", **style)

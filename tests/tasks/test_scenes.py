@@ -139,7 +139,8 @@ def test_a_folder_of_scenes_is_labelled_by_kind_and_captioned(tmp_path):
         kind, name = row["path"].split("/")
         assert kind in row["caption"]
         assert re.fullmatch(r"scene-000[01]\d\.png", name)
-        assert Image.open(tmp_path / row["path"]).size == (48, 48)
+        with Image.open(tmp_path / row["path"]) as image:
+            assert image.size == (48, 48)
 
 
 def test_two_folders_of_one_seed_are_equal_and_of_another_are_not(tmp_path):

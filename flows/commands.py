@@ -1,0 +1,215 @@
+"""What the verbs of `mmvp` do, once their options are read.
+
+Put here: from options to a flow's parameters, errors to words, results to print.
+Keep out: options and their help (`flows.cli`).
+"""
+
+import argparse
+import json
+import logging
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from pydantic import ValidationError
+
+from flows.settings import Settings
+
+DEMO_IMAGES = 1000
+
+log = logging.getLogger(__name__)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Run a verb; return its exit code."""
+    show_logs()
+    verbs: Mapping[str, Callable[[argparse.Namespace], dict[str, Any] | None]] = {
+        "up": _up,
+        "status": _status,
+        "show": _show,
+    }
+    verb = verbs.get(options.verb, _flow)
+    try:
+        result = verb(options)
+    except BrokenPipeError:  # whoever read our output has seen enough
+        sys.stdout = None
+        return 0
+    except KeyboardInterrupt:
+        print("stopped", file=sys.stderr)
+        return 130
+    except Exception as error:  # the border to people: whatever it was, they get words and a code
+        log.debug("details", exc_info=True)
+        print(f"mmvp {options.verb}: {_words(error)}", file=sys.stderr)
+        if options.json:
+            print(json.dumps({"error": _words(error)}))
+        return 2 if isinstance(error, ValidationError) else 1
+    if options.json and result is not None:
+        print(json.dumps(result))
+    return 0
+
+
+def show_logs() -> None:
+    """Send what our own modules log to stderr, in plain lines."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S"))
+    for name in ("flows", "tasks", "storage"):
+        logger = logging.getLogger(name)
+        logger.setLevel(logging.INFO)
+        logger.addHandler(handler)
+        logger.propagate = False
+
+
+def _words(error: BaseException) -> str:
+    if isinstance(error, ValidationError):
+        found = [
+            f"{'.'.join(map(str, item['loc']))}: {item['msg']}, found {item['input']!r}"
+            for item in error.errors()
+        ]
+        return "; ".join(found)
+    text = str(error).strip()
+    if isinstance(error, ValueError) and text:
+        return text
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+def parameters(options: argparse.Namespace) -> dict[str, Any]:
+    """Return the parameters of the flow `mmvp` that the options name.
+
+    Raises:
+        ValidationError: if a value is out of range.
+    """
+    from tasks.encoders import EncoderConfig
+    from tasks.ingest import IngestConfig
+    from tasks.mining.thresholds import MineConfig
+    from tasks.reporting import ReportConfig
+    from tasks.workers import WorkersConfig
+
+    given = {name: value for name, value in vars(options).items() if value is not None}
+
+    def chosen(*names: str) -> dict[str, Any]:
+        return {name: given[name] for name in names if name in given}
+
+    def encoder(role: str) -> EncoderConfig:
+        renamed = {
+            "spec": given.get(role, f"tiny:{role}"),
+            "image_px": given.get(f"{role}_px"),
+            "pooling": given.get(f"{role}_pooling", "default"),
+            "dtype": given.get(f"{role}_dtype", "float32"),
+        }
+        return EncoderConfig(**renamed, **chosen("allow_pickle", "trust_remote_code"))
+
+    return {
+        "corpus": given.get("corpus", []),
+        "clip": encoder("clip"),
+        "ssl": encoder("ssl"),
+        "through": given.get("through", "report"),
+        "reading": IngestConfig(**chosen("captions", "max_pixels")),
+        "mine": MineConfig(
+            **chosen(
+                "clip_above",
+                "ssl_below",
+                "clip_above_quantile",
+                "ssl_below_quantile",
+                "benchmark_pairs",
+            )
+        ),
+        "report": ReportConfig(**chosen("cards")),
+        "workers": WorkersConfig(**chosen("workers", "scheduler", "device", "shard_images")),
+        "rehash": given.get("rehash", False),
+    }
+
+
+def _flow(options: argparse.Namespace) -> dict[str, Any]:
+    from flows.server import free_port, running_port, serve_run
+
+    settings = Settings.read()
+    port = running_port(settings.home) or free_port()
+    variables = _set_environment(settings, port)
+    values = parameters(options)
+    if options.verb == "demo":
+        values["corpus"] = [f"scenes:{options.images or DEMO_IMAGES}"]
+    with serve_run(port, variables, settings.home):
+        try:
+            summary = _call(options.verb, values)
+        finally:
+            _send_logs()
+    if not options.json:
+        _print_summary(summary)
+    return summary
+
+
+def _set_environment(settings: Settings, port: int) -> Mapping[str, str]:
+    """Set Prefect's variables; it reads them when it is first imported."""
+    from flows import environment
+
+    variables = environment.prefect_environment(settings.home, settings.store, port)
+    environment.apply({**variables, "PREFECT_LOGGING_LEVEL": "WARNING"})
+    return variables
+
+
+def _call(verb: str, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Start the flow of a verb with those of the parameters that it has."""
+    from flows.embed import embed
+    from flows.ingest import ingest
+    from flows.mine import mine
+    from flows.mmvp import mmvp
+    from flows.report import report
+
+    flows: Mapping[str, tuple[Any, Sequence[str]]] = {
+        "ingest": (ingest, ("corpus", "reading", "workers", "rehash")),
+        "embed": (embed, ("corpus", "clip", "ssl", "workers")),
+        "mine": (mine, ("corpus", "clip", "ssl", "mine", "workers")),
+        "report": (report, ("corpus", "clip", "ssl", "mine", "report", "workers")),
+    }
+    flow, names = flows.get(verb, (mmvp, tuple(values)))
+    summary: dict[str, Any] = flow(*(values[name] for name in names))
+    return summary
+
+
+def _send_logs() -> None:
+    """Wait until Prefect's server has the log: it stops after the run."""
+    from prefect.logging.handlers import APILogWorker
+
+    APILogWorker.drain_all(timeout=5)
+
+
+def _print_summary(summary: Mapping[str, Any]) -> None:
+    for name, stage in summary["stages"].items():
+        reasons = ", ".join(f"{count:,} {reason}" for reason, count in stage["reasons"].items())
+        counts = f"{stage['rows']:>10,} rows {stage['new']:>10,} new"
+        print(f"{name:8} {stage['state']:8} {counts}  {reasons}".rstrip())
+    mined = summary["stages"].get("mine")
+    if mined is not None:
+        figures = mined["figures"]
+        print(
+            f"{mined['rows']:,} CLIP-blind pairs among {figures['images']:,} images "
+            f"(CLIP cosine > {figures['clip_above']:.4g}, "
+            f"SSL cosine < {figures['ssl_below']:.4g}), "
+            f"{figures['selected']:,} selected"
+        )
+    if "report" in summary["stages"]:
+        print(f"page: {summary['stages']['report']['figures']['page']}")
+
+
+def _up(options: argparse.Namespace) -> None:
+    from flows.up import up
+
+    up(Settings.read(), options.port)
+
+
+def _status(options: argparse.Namespace) -> dict[str, Any]:
+    settings = Settings.read()
+    _set_environment(settings, 0)
+    from flows.status import print_status, status
+
+    found: dict[str, Any] = status(settings, parameters(options))
+    if not options.json:
+        print_status(found)
+    return found
+
+
+def _show(options: argparse.Namespace) -> None:
+    from flows.show import print_rows, rows_of
+
+    columns, rows = rows_of(Settings.read(), options.table, every=options.all)
+    print_rows(columns, rows, as_json=options.json)

@@ -1,0 +1,167 @@
+"""`mmvp up`: Prefect server, worker and all deployments, on loopback, until it is told to stop.
+
+Put here: what is started, in which order, how it stops, and what a crash left behind.
+Keep out: children that end with their parent (`flows.child`); deployments (`prefect.yaml`).
+
+Runs whose processes are gone are marked Crashed before the worker starts, else their slots would
+stay taken until a lease ends. At the end the runs that the worker takes down are marked too.
+"""
+
+import base64
+import json
+import logging
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+import urllib.request
+import uuid
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import FrameType
+from typing import Any, Final
+
+from filelock import FileLock, Timeout
+
+from flows.child import start_child, stop_child
+from flows.environment import apply, prefect_environment
+from flows.server import ROOT, answers, record_path, wait_until_ready
+from flows.settings import Settings
+from storage.database import StoreError
+
+log = logging.getLogger(__name__)
+
+POOL: Final = "mmvp"
+UNFINISHED: Final = ("RUNNING", "PENDING", "CANCELLING")
+
+
+def up(settings: Settings, port: int) -> None:
+    """Serve until SIGINT or SIGTERM.
+
+    Raises:
+        StoreError: if another `mmvp up` serves this home, or the port is taken.
+        RuntimeError: if the server, the worker or a deployment fails.
+    """
+    (settings.home / "prefect").mkdir(parents=True, exist_ok=True)
+    lock = FileLock(settings.home / "prefect" / "up.lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout as error:
+        message = f"another `mmvp up` serves {settings.home}; stop it, or use another --home"
+        raise StoreError(message) from error
+    if answers(port):
+        message = f"a server answers at port {port} already; stop it, or give another --port"
+        raise StoreError(message)
+    stop = threading.Event()
+
+    def ask_to_stop(_number: int, _frame: FrameType | None) -> None:
+        stop.set()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, ask_to_stop)
+    with lock:
+        _serve(settings, port, stop)
+
+
+def _serve(settings: Settings, port: int, stop: threading.Event) -> None:
+    begun = time.monotonic()
+    environment = prefect_environment(settings.home, settings.store, port)
+    apply(environment)
+    children: list[subprocess.Popen[bytes]] = []
+    logs = settings.home / "prefect"
+    try:
+        server = start_child(
+            ["prefect", "server", "start"], environment, log=logs / "server.log", cwd=ROOT
+        )
+        children.append(server)
+        wait_until_ready(server, port, logs / "server.log")
+        _mark_crashed(environment)
+        _prefect(environment, "work-pool", "create", POOL, "--type", "process", "--overwrite")
+        _prefect(environment, "deploy", "--all")
+        worker = ["prefect", "worker", "start", "--pool", POOL, "--type", "process"]
+        children.append(start_child(worker, environment, log=logs / "worker.log", cwd=ROOT))
+        _tell(settings, port, environment, time.monotonic() - begun)
+        while not stop.wait(0.5):
+            if any(child.poll() is not None for child in children):
+                message = f"the Prefect server or worker ended; see {logs}/*.log"
+                raise RuntimeError(message)
+    finally:
+        _forget(settings)
+        for child in reversed(children):
+            if child is children[0] and child.poll() is None:
+                _mark_crashed(environment)
+            stop_child(child)
+        log.info("stopped")
+
+
+def _tell(settings: Settings, port: int, environment: Mapping[str, str], seconds: float) -> None:
+    """Let people, `mmvp run` and Prefect's own command find the server."""
+    write_secret(record_path(settings.home), json.dumps({"port": port, "pid": os.getpid()}))
+    toml = ROOT / "prefect.toml"
+    address = environment["PREFECT_API_URL"]
+    secret = environment["PREFECT_API_AUTH_STRING"]
+    write_secret(toml, f'[api]\nurl = "{address}"\nauth_string = "{secret}"\n')
+    log.info("ready after %.0f s: http://127.0.0.1:%d (stop with Ctrl-C)", seconds, port)
+    log.info("the page asks for the secret in %s", settings.home / "prefect" / "login")
+    write_secret(settings.home / "prefect" / "login", secret + "\n")
+    log.info("in another shell, in %s: prefect deployment run mmvp/demo --watch", ROOT)
+
+
+def _forget(settings: Settings) -> None:
+    record_path(settings.home).unlink(missing_ok=True)
+    (ROOT / "prefect.toml").unlink(missing_ok=True)
+
+
+def write_secret(path: Path, text: str) -> None:
+    """Write a file that only its owner can read, whole or not at all."""
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    draft.unlink(missing_ok=True)
+    draft.touch(mode=0o600)
+    draft.write_text(text)
+    draft.replace(path)
+
+
+def _prefect(environment: Mapping[str, str], *arguments: str) -> None:
+    command = [sys.executable, "-m", "prefect", *arguments]
+    done = subprocess.run(
+        command,
+        env={**os.environ, **environment},
+        cwd=ROOT,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        message = f"prefect {' '.join(arguments)} failed:\n{done.stdout}{done.stderr}"
+        raise RuntimeError(message)
+
+
+def _mark_crashed(environment: Mapping[str, str]) -> None:
+    """Set every deployment's unfinished run to Crashed: no worker lives, so its process is gone."""
+    runs: Sequence[dict[str, Any]] = _ask(
+        environment,
+        "/flow_runs/filter",
+        {"flow_runs": {"state": {"type": {"any_": list(UNFINISHED)}}}},
+    )
+    for run in runs:
+        state = {"type": "CRASHED", "name": "Crashed", "message": "its process is gone"}
+        path = f"/flow_runs/{run['id']}/set_state"
+        _ask(environment, path, {"state": state, "force": True})
+        log.info("run %s is marked Crashed: its process is gone", run["name"])
+
+
+def _ask(environment: Mapping[str, str], path: str, body: Mapping[str, Any]) -> Any:
+    secret = base64.b64encode(environment["PREFECT_API_AUTH_STRING"].encode()).decode()
+    headers = {"authorization": f"Basic {secret}", "content-type": "application/json"}
+    client = uuid.uuid4().hex
+    address = environment["PREFECT_API_URL"]
+    request = urllib.request.Request(f"{address}/csrf-token?client={client}", headers=headers)
+    with urllib.request.urlopen(request, timeout=30) as reply:
+        token = json.load(reply)["token"]
+    headers |= {"Prefect-Csrf-Token": token, "Prefect-Csrf-Client": client}
+    request = urllib.request.Request(address + path, json.dumps(body).encode(), headers)
+    with urllib.request.urlopen(request, timeout=30) as reply:
+        return json.load(reply)
