@@ -1,0 +1,85 @@
+"""Name an encoder by all that decides a bit of its vectors, and load it.
+
+Put here: `identify`, `load`, and what goes into a fingerprint.
+Keep out: what a model is known by (one module a library, beside this one).
+
+No path is part of a fingerprint: the same weights elsewhere make the same vectors, so they have the
+same name.
+"""
+
+import re
+from dataclasses import asdict
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Final
+
+from tasks.encoders.encoder import Encoder, EncoderIdentity
+from tasks.encoders.files import sha256_of
+from tasks.encoders.registry import Source, find_source
+from tasks.encoders.specs import Device, EncoderConfig, parse_spec
+from tasks.fingerprints import code_digest, digest
+
+PACKAGES: Final = ("numpy", "pillow", "torch")
+CODE: Final = ("tasks.encoders.encoder", "tasks.images")
+SLUG_LENGTH: Final = 40
+
+
+def identify(
+    config: EncoderConfig, *, device: Device = "cpu", hash_cache: Path | None = None
+) -> EncoderIdentity:
+    """Name the encoder without building its model.
+
+    Its weight files are read to hash them, but for those that `hash_cache` (a JSON file) remembers.
+
+    Raises:
+        ValueError: if the library, the model or its weights are unknown or cannot be had.
+    """
+    module, source = find_source(config)
+    return _name(config, device, module, source, hash_cache)
+
+
+def load(config: EncoderConfig, *, device: Device = "cpu") -> Encoder:
+    """Build the encoder on a device; its weights are hashed again, so compare the identity.
+
+    Raises:
+        ValueError: if the model or its weights cannot be had, do not fit each other, or do not run.
+    """
+    module, source = find_source(config)
+    identity = _name(config, device, module, source, None)
+    return Encoder(identity, source.build(device), source.recipe, config)
+
+
+def _name(
+    config: EncoderConfig, device: Device, module: str, source: Source, hash_cache: Path | None
+) -> EncoderIdentity:
+    library = parse_spec(config.spec).library
+    ours = (module,) if module.startswith("tasks.") else ()
+    recipe = {
+        key: list(v) if isinstance(v, tuple) else v for key, v in asdict(source.recipe).items()
+    }
+    facts = {
+        "library": library,
+        **source.facts,
+        "weights": [sha256_of(file, hash_cache) for file in source.files],
+        "recipe": recipe,
+        "image_px": source.recipe.crop_px,
+        "pooling": config.pooling,
+        "dtype": config.dtype,
+        "stored_dtype": "float32",
+        "batch_images": config.batch_images,
+        "device": device,
+        "code": code_digest(*CODE, *ours),
+        "versions": {name: _version(name) for name in sorted({*PACKAGES, *source.packages})},
+    }
+    fingerprint = digest(facts)
+    slug = re.sub(r"[^a-z0-9]+", "-", f"{library} {source.label}".lower())
+    slug = slug.strip("-")[:SLUG_LENGTH].rstrip("-")
+    return EncoderIdentity(name=f"{slug}-{fingerprint[:12]}", fingerprint=fingerprint, facts=facts)
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError as error:
+        message = f"package {package!r} is not installed; run `make setup`"
+        raise ValueError(message) from error

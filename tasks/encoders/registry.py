@@ -1,0 +1,97 @@
+"""The libraries whose models can be encoders, and what each must tell about a model.
+
+Put here: the table of libraries, how another package adds one, and `Source`.
+Keep out: anything that imports a model library; that belongs to the module that the table names.
+
+Another package adds a library by an entry point of the group `mmvp.encoders`, whose name is the
+library's and whose value is a `module:function` as in the table below.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import entry_points
+from pathlib import Path
+from pkgutil import resolve_name
+from typing import Final, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tasks.encoders.recipes import Recipe
+from tasks.encoders.specs import Device, EncoderConfig, parse_spec, refuse
+
+JSON: TypeAlias = "Mapping[str, JSON] | Sequence[JSON] | str | int | float | bool | None"
+
+Forward: TypeAlias = Callable[[NDArray[np.float32]], NDArray[np.float32]]
+"""Pixels (B, 3, S, S) to one row an image, (B, D), not yet of unit length."""
+
+LIBRARIES: Final[dict[str, str]] = {
+    "hf": "tasks.encoders.hf:find",
+    "open_clip": "tasks.encoders.open_clip:find",
+    "timm": "tasks.encoders.timm:find",
+    "tiny": "tasks.encoders.tiny:find",
+}
+"""A function takes a `Spec` and an `EncoderConfig`, returns a `Source`, and builds no model."""
+
+PLUGINS: Final = "mmvp.encoders"
+
+SEED: Final = 0
+"""Random weights come from this seed, always."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """A model that has been found: all that decides its vectors, and how to build it."""
+
+    label: str
+    """What people call it, for the table's name."""
+
+    facts: Mapping[str, JSON]
+    """What the library knows the model by; never a path, so that a copy has the same name."""
+
+    recipe: Recipe
+    """From an image to the model's input, `image_px` applied."""
+
+    files: Sequence[Path]
+    """The weights that will be read, in a fixed order; none for random ones."""
+
+    packages: Sequence[str]
+    """Distributions that compute besides torch, NumPy and Pillow."""
+
+    build: Callable[[Device], Forward]
+    """Read the weights and put the model on a device."""
+
+
+def libraries() -> dict[str, str]:
+    """Return every library's `module:function`, ours and those of other packages.
+
+    Raises:
+        ValueError: if a package claims the name of a library that is there already.
+    """
+    found = dict(LIBRARIES)
+    for point in entry_points(group=PLUGINS):
+        if found.setdefault(point.name, point.value) != point.value:
+            message = (
+                f"package {point.dist.name if point.dist else point.value!r} offers an encoder "
+                f"library {point.name!r}, which is {found[point.name]!r}; rename its entry point"
+            )
+            raise ValueError(message)
+    return found
+
+
+def find_source(config: EncoderConfig) -> tuple[str, Source]:
+    """Return the module that knows the encoder's library, and what it says about the model.
+
+    Raises:
+        ValueError: if the library, the model or its weights are unknown or cannot be had.
+    """
+    spec = parse_spec(config.spec)
+    known = libraries()
+    if spec.library not in known:
+        refuse("encoder library", spec.library, known)
+    if spec.file is not None and not spec.file.is_file():
+        message = f"weights file {str(spec.file)!r} of encoder {spec.text!r} is not there"
+        raise ValueError(message)
+    address = known[spec.library]
+    source: Source = resolve_name(address)(spec, config)
+    return address.partition(":")[0], source
