@@ -1,18 +1,15 @@
 """The flow `embed`: a vector per image and encoder, on Dask workers.
 
-mmvp embed --corpus DIR --clip open_clip:ViT-L-14/openai --ssl hf:facebook/dinov2-large
+Run it by hand with `mmvp embed --corpus DIR --clip SPEC --ssl SPEC`.
 """
 
-from typing import Annotated, Any
+from typing import Any
 
 from prefect import flow
-from pydantic import Field
 
 from flows.site import open_run
 from flows.stages import (
     NO_CORPUS,
-    Corpus,
-    WorkersParameter,
     find_ingested,
     keep,
     resolve_corpora,
@@ -23,26 +20,25 @@ from tasks.encoders import EncoderConfig
 from tasks.stage import run_stage
 from tasks.workers import WorkersConfig
 
-Clip = Annotated[
-    EncoderConfig,
-    Field(title="CLIP encoder", description="The encoder whose blindness is measured."),
-]
-Ssl = Annotated[
-    EncoderConfig,
-    Field(title="SSL encoder", description="The encoder that serves as the reference."),
-]
 CLIP = EncoderConfig(spec="tiny:clip")
 SSL = EncoderConfig(spec="tiny:ssl")
 
 
 @flow(name="embed", flow_run_name="embed")
 def embed(
-    corpus: Corpus = NO_CORPUS,
-    clip: Clip = CLIP,
-    ssl: Ssl = SSL,
-    workers: WorkersParameter = WorkersConfig(),
+    corpus: list[str] = NO_CORPUS,
+    clip: EncoderConfig = CLIP,
+    ssl: EncoderConfig = SSL,
+    workers: WorkersConfig = WorkersConfig(),
 ) -> dict[str, Any]:
     """Embed the corpora's images that either encoder has not embedded yet.
+
+    Args:
+        corpus: Folders of images, at any depth, mined together; scenes:N stands for N scenes
+            that are drawn on the spot.
+        clip: The encoder whose blindness is measured.
+        ssl: The encoder that serves as the reference.
+        workers: Where the work is done; no result depends on it.
 
     Raises:
         ValueError: if the corpora were not ingested, or an encoder cannot be had.

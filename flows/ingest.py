@@ -1,36 +1,35 @@
 """The flow `ingest`: images of a corpus by content, or a reason for each refusal.
 
-mmvp ingest --corpus DIR
+Run it by hand with `mmvp ingest --corpus DIR`.
 """
 
-from typing import Annotated, Any
+from typing import Any
 
 from prefect import flow
-from pydantic import Field
 
 from flows.site import open_run
-from flows.stages import NO_CORPUS, Corpus, WorkersParameter, keep, resolve_corpora
+from flows.stages import NO_CORPUS, keep, resolve_corpora
 from tasks import ingest as stage
 from tasks.ingest import IngestConfig
 from tasks.stage import run_stage
 from tasks.workers import WorkersConfig
 
-Config = Annotated[
-    IngestConfig, Field(title="Reading", description="How the files of a corpus are read.")
-]
-Rehash = Annotated[
-    bool, Field(title="Rehash", description="Open every file again, changed or not.")
-]
-
 
 @flow(name="ingest", flow_run_name="ingest")
 def ingest(
-    corpus: Corpus = NO_CORPUS,
-    config: Config = IngestConfig(),
-    workers: WorkersParameter = WorkersConfig(),
-    rehash: Rehash = False,
+    corpus: list[str] = NO_CORPUS,
+    config: IngestConfig = IngestConfig(),
+    workers: WorkersConfig = WorkersConfig(),
+    rehash: bool = False,
 ) -> dict[str, Any]:
     """Open what is new in the corpora, forget what is gone.
+
+    Args:
+        corpus: Folders of images, at any depth, mined together; scenes:N stands for N scenes
+            that are drawn on the spot.
+        config: How the files of a corpus are read.
+        workers: Where the work is done; no result depends on it.
+        rehash: Open every file again, changed or not.
 
     Raises:
         ValueError: if a corpus is no folder, or holds no image.

@@ -1,46 +1,52 @@
 """The flow `mmvp`: every stage in order, each a subflow that is cached on its own.
 
-mmvp run --corpus DIR
+Run it by hand with `mmvp run --corpus DIR`.
 """
 
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 from prefect import flow
-from pydantic import Field
 
-from flows.embed import CLIP, SSL, Clip, Ssl, embed
-from flows.ingest import Config as IngestParameter
-from flows.ingest import Rehash, ingest
-from flows.mine import Config as MineParameter
+from flows.embed import CLIP, SSL, embed
+from flows.ingest import ingest
 from flows.mine import mine as mine_flow
-from flows.report import Config as ReportParameter
 from flows.report import report as report_flow
 from flows.site import open_run
-from flows.stages import NO_CORPUS, THROUGH, Corpus, WorkersParameter, resolve_corpora
+from flows.stages import NO_CORPUS, THROUGH, resolve_corpora
+from tasks.encoders import EncoderConfig
 from tasks.ingest import IngestConfig
 from tasks.mining.thresholds import MineConfig
 from tasks.reporting import ReportConfig
 from tasks.workers import WorkersConfig
 
-Through = Annotated[
-    Literal["ingest", "images", "embed", "mine", "pairs", "report"],
-    Field(title="Through", description="The last stage to run; pairs means mine."),
-]
+Through = Literal["ingest", "images", "embed", "mine", "pairs", "report"]
 
 
 @flow(name="mmvp", flow_run_name="mmvp-through-{through}")
 def mmvp(
-    corpus: Corpus = NO_CORPUS,
-    clip: Clip = CLIP,
-    ssl: Ssl = SSL,
+    corpus: list[str] = NO_CORPUS,
+    clip: EncoderConfig = CLIP,
+    ssl: EncoderConfig = SSL,
     through: Through = "report",
-    reading: IngestParameter = IngestConfig(),
-    mine: MineParameter = MineConfig(),
-    report: ReportParameter = ReportConfig(),
-    workers: WorkersParameter = WorkersConfig(),
-    rehash: Rehash = False,
+    reading: IngestConfig = IngestConfig(),
+    mine: MineConfig = MineConfig(),
+    report: ReportConfig = ReportConfig(),
+    workers: WorkersConfig = WorkersConfig(),
+    rehash: bool = False,
 ) -> dict[str, Any]:
     """Run the pipeline on the corpora: only what is new is opened, embedded and compared.
+
+    Args:
+        corpus: Folders of images, at any depth, mined together; scenes:N stands for N scenes
+            that are drawn on the spot.
+        clip: The encoder whose blindness is measured.
+        ssl: The encoder that serves as the reference.
+        through: The last stage to run; pairs is another name for mine, images for ingest.
+        reading: How the files of a corpus are read.
+        mine: What makes a pair blind, and how many pairs to select.
+        report: What the report shows.
+        workers: Where the work is done; no result depends on it.
+        rehash: Open every file again, changed or not.
 
     Raises:
         ValueError: if no corpus is set, or a setting cannot be used.

@@ -1,12 +1,12 @@
 """The flow `report`: a page, figures and numbers of a mining, and the same as Prefect artifacts.
 
-mmvp report --corpus DIR
+Run it by hand with `mmvp report --corpus DIR`.
 """
 
 import base64
 import json
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 from prefect import flow
 from prefect.artifacts import (
@@ -14,39 +14,43 @@ from prefect.artifacts import (
     create_markdown_artifact,
     create_table_artifact,
 )
-from pydantic import Field
 
-from flows.embed import CLIP, SSL, Clip, Ssl
-from flows.mine import Config as MineParameter
+from flows.embed import CLIP, SSL
 from flows.site import Run, open_run
 from flows.stages import (
     NO_CORPUS,
-    Corpus,
-    WorkersParameter,
     find_mined,
     keep,
     resolve_corpora,
 )
 from tasks import reporting as stage
 from tasks.embed import EmbedConfig
+from tasks.encoders import EncoderConfig
 from tasks.mining.thresholds import MineConfig
 from tasks.reporting import ReportConfig
 from tasks.stage import run_stage
 from tasks.workers import WorkersConfig
 
-Config = Annotated[ReportConfig, Field(title="Report", description="What the report shows.")]
-
 
 @flow(name="report", flow_run_name="report")
 def report(
-    corpus: Corpus = NO_CORPUS,
-    clip: Clip = CLIP,
-    ssl: Ssl = SSL,
-    mine: MineParameter = MineConfig(),
-    config: Config = ReportConfig(),
-    workers: WorkersParameter = WorkersConfig(),
+    corpus: list[str] = NO_CORPUS,
+    clip: EncoderConfig = CLIP,
+    ssl: EncoderConfig = SSL,
+    mine: MineConfig = MineConfig(),
+    config: ReportConfig = ReportConfig(),
+    workers: WorkersConfig = WorkersConfig(),
 ) -> dict[str, Any]:
     """Write the report of the mining that these settings name.
+
+    Args:
+        corpus: Folders of images, at any depth, mined together; scenes:N stands for N scenes
+            that are drawn on the spot.
+        clip: The encoder whose blindness is measured.
+        ssl: The encoder that serves as the reference.
+        mine: What makes a pair blind, and how many pairs to select.
+        config: What the report shows.
+        workers: Where the work is done; no result depends on it.
 
     Raises:
         ValueError: if its pairs are not current.

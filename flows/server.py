@@ -52,19 +52,27 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def wait_until_ready(server: subprocess.Popen[bytes], port: int, log: Path) -> None:
-    """Wait until the server answers.
+def start_server(
+    port: int, environment: Mapping[str, str], home: Path, *, private: bool
+) -> subprocess.Popen[bytes]:
+    """Start a server and wait until it answers; a private one has no page and no schedules.
 
     Raises:
         RuntimeError: if it ends, or does not answer in two minutes.
     """
-    deadline = time.monotonic() + SECONDS_TO_START
-    while not answers(port):
-        if server.poll() is not None or time.monotonic() > deadline:
-            what = "ended" if server.poll() is not None else "does not answer"
-            message = f"the Prefect server {what}; its last words are in {log}"
-            raise RuntimeError(message)
-        time.sleep(0.1)
+    log = home / "prefect" / "server.log"
+    variables = dict(environment)
+    if private:
+        variables |= {"PREFECT_UI_ENABLED": "0", "PREFECT__SERVER_EPHEMERAL": "1"}
+    command = ["uvicorn", "--factory", "flows.web:create_app", "--host=127.0.0.1"]
+    options = [f"--port={port}", "--log-level=warning", "--lifespan=on"]
+    server = start_child([*command, *options], variables, log=log, cwd=ROOT)
+    try:
+        _wait_until_ready(server, port, log)
+    except BaseException:
+        stop_child(server)
+        raise
+    return server
 
 
 @contextmanager
@@ -73,20 +81,18 @@ def serve_run(port: int, environment: Mapping[str, str], home: Path) -> Iterator
     if answers(port):
         yield
         return
-    log = home / "prefect" / "server.log"
-    private = {"PREFECT_UI_ENABLED": "0", "PREFECT__SERVER_EPHEMERAL": "1"}
-    command = [
-        "uvicorn",
-        "--factory",
-        "prefect.server.api.server:create_app",
-        "--host=127.0.0.1",
-        f"--port={port}",
-        "--log-level=error",
-        "--lifespan=on",
-    ]
-    server = start_child(command, {**environment, **private}, log=log, cwd=ROOT)
+    server = start_server(port, environment, home, private=True)
     try:
-        wait_until_ready(server, port, log)
         yield
     finally:
         stop_child(server)
+
+
+def _wait_until_ready(server: subprocess.Popen[bytes], port: int, log: Path) -> None:
+    deadline = time.monotonic() + SECONDS_TO_START
+    while not answers(port):
+        if server.poll() is not None or time.monotonic() > deadline:
+            what = "ended" if server.poll() is not None else "does not answer"
+            message = f"the Prefect server {what}; its last words are in {log}"
+            raise RuntimeError(message)
+        time.sleep(0.1)

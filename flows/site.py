@@ -65,6 +65,8 @@ def open_run(flow: str, workers: WorkersConfig, settings: Mapping[str, Any]) -> 
         yield outer
         return
     watch_parent()
+    for name in ("flows", "tasks", "storage"):  # Prefect adds its handler, not the level
+        logging.getLogger(name).setLevel(logging.INFO)
     place = Settings.read()
     with hold_store(place, flow), Workers(workers) as started:
         site = Site(db=Database(place.store), home=place.home, workers=started)

@@ -1,14 +1,12 @@
-"""What the flows of all stages share: their parameters, and the receipts of earlier runs.
+"""What the flows of all stages share: their corpora, and the receipts of earlier runs.
 
-Put here: parameter types, the order of stages, finding what an earlier stage left.
+Put here: names of corpora and stages, finding what an earlier stage left.
 Keep out: the flows themselves, one module each; what stages do (`tasks`).
 """
 
 import logging
 from collections.abc import Sequence
-from typing import Annotated, Final
-
-from pydantic import Field
+from typing import Final
 
 from flows.site import Run
 from tasks import embed, ingest, scenes
@@ -16,7 +14,6 @@ from tasks.embed import EmbedConfig
 from tasks.mining import stage as mining
 from tasks.mining.thresholds import MineConfig
 from tasks.stage import StageResult, is_current
-from tasks.workers import WorkersConfig
 
 log = logging.getLogger(__name__)
 
@@ -32,18 +29,6 @@ THROUGH: Final = {
 }
 """Names for the last stage to run: the stages, and the tables that people know them by."""
 
-Corpus = Annotated[
-    list[str],
-    Field(
-        title="Corpus",
-        description="Folders of images, at any depth, mined together. "
-        "scenes:N stands for N scenes drawn on the spot.",
-    ),
-]
-WorkersParameter = Annotated[
-    WorkersConfig,
-    Field(title="Workers", description="Where the work is done; no result depends on it."),
-]
 NO_CORPUS: Final[list[str]] = []
 
 

@@ -27,7 +27,7 @@ from filelock import FileLock, Timeout
 
 from flows.child import start_child, stop_child
 from flows.environment import apply, prefect_environment
-from flows.server import ROOT, answers, record_path, wait_until_ready
+from flows.server import ROOT, answers, record_path, start_server
 from flows.settings import Settings
 from storage.database import StoreError
 
@@ -72,11 +72,7 @@ def _serve(settings: Settings, port: int, stop: threading.Event) -> None:
     children: list[subprocess.Popen[bytes]] = []
     logs = settings.home / "prefect"
     try:
-        server = start_child(
-            ["prefect", "server", "start"], environment, log=logs / "server.log", cwd=ROOT
-        )
-        children.append(server)
-        wait_until_ready(server, port, logs / "server.log")
+        children.append(start_server(port, environment, settings.home, private=False))
         _mark_crashed(environment)
         _prefect(environment, "work-pool", "create", POOL, "--type", "process", "--overwrite")
         _prefect(environment, "deploy", "--all")

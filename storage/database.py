@@ -116,12 +116,19 @@ class Database:
         if where is not None:
             query = query.where(where)
         wanted = list(columns or spec.schema.names)
-        rows = query.select(list(dict.fromkeys([*wanted, *spec.keys]))).to_arrow()
+        stored = [
+            name for name in dict.fromkeys([*wanted, *spec.keys]) if name in table.schema.names
+        ]
+        rows = query.select(stored).to_arrow()
+        for name in wanted:
+            if name not in stored:  # this version is from before the column was added
+                field = spec.schema.field(name)
+                rows = rows.append_column(field, pa.nulls(len(rows), field.type))
         return rows.sort_by([(key, "ascending") for key in spec.keys]).select(wanted)
 
     def upsert(self, spec: TableSpec, rows: pa.Table) -> None:
         """Write rows by key in one commit, leaving alone those that are there with equal values."""
-        changed = self._changed(spec, rows)
+        changed = self._new(spec, rows, spec.schema.names)
         if changed.num_rows:
             with self._clear_errors("write"):
                 merge = self._open(spec).merge_insert(list(spec.keys))
@@ -129,10 +136,11 @@ class Database:
 
     def insert(self, spec: TableSpec, rows: pa.Table) -> None:
         """Write the rows whose key is new in one commit; rows that are there stay as they are."""
-        if rows.num_rows:
+        new = self._new(spec, rows, spec.keys)
+        if new.num_rows:
             with self._clear_errors("write"):
                 merge = self._open(spec).merge_insert(list(spec.keys))
-                merge.when_not_matched_insert_all().execute(rows)
+                merge.when_not_matched_insert_all().execute(new)
 
     def replace(self, spec: TableSpec, rows: pa.Table, *, where: str) -> None:
         """Make `rows` all that the table holds under the condition `where`, in one commit."""
@@ -150,14 +158,15 @@ class Database:
             with self._clear_errors("write"):
                 table.delete(where)
 
-    def _changed(self, spec: TableSpec, rows: pa.Table) -> pa.Table:
+    def _new(self, spec: TableSpec, rows: pa.Table, columns: Sequence[str]) -> pa.Table:
+        """Return the rows whose values in these columns are not stored yet."""
         last = spec.keys[-1]
         values = rows[last].unique().to_pylist()
         stored: set[tuple[object, ...]] = set()
         for start in range(0, len(values), KEYS_IN_ONE_QUERY):
-            found = self.read(spec, where=any_of(last, values[start : start + KEYS_IN_ONE_QUERY]))
-            stored.update(_tuples(found))
-        new = [row not in stored for row in _tuples(rows)]
+            asked = any_of(last, values[start : start + KEYS_IN_ONE_QUERY])
+            stored.update(_tuples(self.read(spec, where=asked, columns=columns)))
+        new = [row not in stored for row in _tuples(rows.select(columns))]
         return rows.filter(pa.array(new, pa.bool_()))
 
     def _find(self, spec: TableSpec) -> Table | None:

@@ -72,6 +72,7 @@ class Vectors:
     """Vectors with their lengths, for cosines in float32 by block and in float64 by pair."""
 
     def __init__(self, name: str, vectors_ND: NDArray[np.floating]) -> None:
+        vectors_ND = np.ascontiguousarray(vectors_ND)  # the order of a sum depends on the layout
         self._raw_ND = vectors_ND
         lengths = [
             np.sqrt(np.square(vectors_ND[start : start + BLOCK_IMAGES], dtype=np.float64).sum(1))

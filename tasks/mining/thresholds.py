@@ -74,7 +74,7 @@ def observe(
     if pairs <= all_pairs:
         return Observed(_all_cosines(clip), _all_cosines(ssl), pairs)
     rng = np.random.default_rng(0)
-    i = rng.integers(0, total - 1, sampled_pairs)
+    i = rng.integers(0, total, sampled_pairs)
     j = rng.integers(0, total - 1, sampled_pairs)
     j += j >= i  # uniform over ordered pairs of different images
     return Observed(clip.cosines(i, j), ssl.cosines(i, j), pairs)

@@ -1,0 +1,419 @@
+"""The store itself: one commit a write, versions that stay readable, errors that say what to do."""
+
+import datetime
+import os
+import pickle
+import subprocess
+import sys
+
+import lancedb
+import pyarrow as pa
+import pytest
+
+from storage.database import (
+    VERSION_KEY,
+    Database,
+    StoreError,
+    TableSpec,
+    any_of,
+    count,
+    is_disk_error,
+)
+
+SPEC = TableSpec(
+    name="things",
+    schema=pa.schema(
+        [
+            pa.field("place", pa.string(), nullable=False),
+            pa.field("name", pa.string(), nullable=False),
+            pa.field("size", pa.int64(), nullable=False),
+            pa.field("note", pa.string()),
+        ]
+    ),
+    keys=("place", "name"),
+)
+ODD = ["it's", "''; --", 'a "quoted" b', "back\\slash", "naïve 画像.png", "%_*", "", "two\nlines"]
+
+
+def table_of(*rows, spec=SPEC):
+    return pa.Table.from_pylist(
+        [dict(zip(spec.schema.names, row, strict=True)) for row in rows], schema=spec.schema
+    )
+
+
+def rows_of(db, spec=SPEC, **options):
+    return [tuple(row.values()) for row in db.read(spec, **options).to_pylist()]
+
+
+def plain(db, name=SPEC.name):
+    """The table as anyone opens it who has lancedb and not us."""
+    return lancedb.connect(db.uri).open_table(name)
+
+
+def test_rows_come_back_in_the_order_of_their_keys(db):
+    db.upsert(SPEC, table_of(("b", "x", 1, "n"), ("a", "y", 2, None), ("a", "x", 3, "")))
+
+    assert rows_of(db) == [("a", "x", 3, ""), ("a", "y", 2, None), ("b", "x", 1, "n")]
+
+
+def test_only_the_columns_asked_for_come_back_and_still_in_key_order(db):
+    db.upsert(SPEC, table_of(("b", "x", 1, None), ("a", "x", 2, None)))
+
+    assert rows_of(db, columns=["size"]) == [(2,), (1,)]
+
+
+def test_writing_the_same_rows_twice_makes_no_new_version(db):
+    rows = table_of(("a", "x", 1, None), ("a", "y", 2, "n"))
+    db.upsert(SPEC, rows)
+    version = db.version(SPEC)
+
+    db.upsert(SPEC, rows)
+
+    assert db.version(SPEC) == version
+
+
+def test_a_changed_row_is_updated_in_place_and_in_one_version(db):
+    db.upsert(SPEC, table_of(("a", "x", 1, None), ("a", "y", 2, None)))
+    version = db.version(SPEC)
+
+    db.upsert(SPEC, table_of(("a", "x", 1, "told"), ("a", "y", 2, None), ("a", "z", 3, None)))
+
+    assert rows_of(db) == [("a", "x", 1, "told"), ("a", "y", 2, None), ("a", "z", 3, None)]
+    assert db.version(SPEC) == version + 1
+
+
+def test_rows_are_told_apart_by_the_whole_key(db):
+    db.upsert(SPEC, table_of(("a", "x", 1, None)))
+
+    db.upsert(SPEC, table_of(("b", "x", 1, None)))
+
+    assert rows_of(db) == [("a", "x", 1, None), ("b", "x", 1, None)]
+
+
+def test_more_rows_than_one_query_asks_for_are_still_recognised(db, monkeypatch):
+    monkeypatch.setattr("storage.database.KEYS_IN_ONE_QUERY", 3)
+    rows = table_of(*(("a", f"{number:02}", number, None) for number in range(10)))
+    db.upsert(SPEC, rows)
+    version = db.version(SPEC)
+
+    db.upsert(SPEC, rows)
+
+    assert (db.version(SPEC), len(rows_of(db))) == (version, 10)
+
+
+def test_insert_leaves_rows_alone_that_are_there(db):
+    db.upsert(SPEC, table_of(("a", "x", 1, "first")))
+
+    db.insert(SPEC, table_of(("a", "x", 2, "second"), ("a", "y", 3, None)))
+
+    assert rows_of(db) == [("a", "x", 1, "first"), ("a", "y", 3, None)]
+
+
+def test_inserting_only_what_is_there_makes_no_new_version(db):
+    db.insert(SPEC, table_of(("a", "x", 1, None)))
+    version = db.version(SPEC)
+
+    db.insert(SPEC, table_of(("a", "x", 2, None)))
+
+    assert db.version(SPEC) == version
+
+
+def test_writing_no_rows_makes_no_table(db):
+    db.upsert(SPEC, table_of())
+    db.insert(SPEC, table_of())
+    db.replace(SPEC, table_of(), where="true")
+    db.delete(SPEC, where="true")
+
+    assert (db.tables(), db.version(SPEC), rows_of(db)) == ([], 0, [])
+
+
+def test_replace_changes_what_the_condition_covers_and_in_one_version(db):
+    db.upsert(
+        SPEC, table_of(("a", "gone", 1, None), ("a", "kept", 2, None), ("b", "other", 3, None))
+    )
+    version = db.version(SPEC)
+
+    db.replace(
+        SPEC, table_of(("a", "new", 5, None), ("a", "kept", 4, None)), where=any_of("place", ["a"])
+    )
+
+    assert rows_of(db) == [("a", "kept", 4, None), ("a", "new", 5, None), ("b", "other", 3, None)]
+    assert db.version(SPEC) == version + 1
+
+
+def test_replacing_rows_by_themselves_in_any_order_makes_no_new_version(db):
+    rows = [("a", "x", 1, None), ("a", "y", 2, "n")]
+    db.replace(SPEC, table_of(*rows), where=any_of("place", ["a"]))
+    version = db.version(SPEC)
+
+    db.replace(SPEC, table_of(*reversed(rows)), where=any_of("place", ["a"]))
+
+    assert db.version(SPEC) == version
+
+
+def test_replacing_by_nothing_removes_what_the_condition_covers(db):
+    db.upsert(SPEC, table_of(("a", "x", 1, None), ("b", "x", 2, None)))
+
+    db.replace(SPEC, table_of(), where=any_of("place", ["a"]))
+
+    assert rows_of(db) == [("b", "x", 2, None)]
+
+
+def test_delete_removes_what_the_condition_covers(db):
+    db.upsert(SPEC, table_of(("a", "x", 1, None), ("b", "x", 2, None)))
+
+    db.delete(SPEC, where=any_of("place", ["a"]))
+
+    assert rows_of(db) == [("b", "x", 2, None)]
+
+
+def test_deleting_nothing_makes_no_new_version(db):
+    db.upsert(SPEC, table_of(("a", "x", 1, None)))
+    version = db.version(SPEC)
+
+    db.delete(SPEC, where=any_of("place", ["b"]))
+
+    assert db.version(SPEC) == version
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_a_value_is_matched_whatever_it_is_made_of(db, name):
+    db.upsert(SPEC, table_of(*(("a", odd, 1, None) for odd in ODD)))
+    db.upsert(SPEC, table_of(("a", name, 2, "changed")))
+
+    found = rows_of(db, where=any_of("name", [name]))
+    db.delete(SPEC, where=any_of("name", [name]))
+
+    assert found == [("a", name, 2, "changed")]
+    assert [row[1] for row in rows_of(db)] == sorted(set(ODD) - {name})
+
+
+def test_any_of_nothing_is_nothing(db):
+    db.upsert(SPEC, table_of(("a", "x", 1, None)))
+
+    assert rows_of(db, where=any_of("place", [])) == []
+
+
+def test_a_pinned_version_is_read_while_another_process_appends(db):
+    db.upsert(SPEC, table_of(("a", "x", 1, None)))
+    pinned = db.version(SPEC)
+    append = (
+        "import lancedb, sys; table = lancedb.connect(sys.argv[1]).open_table('things');"
+        "[table.add([{'place': 'b', 'name': str(n), 'size': n, 'note': None}]) for n in range(5)]"
+    )
+
+    subprocess.run([sys.executable, "-c", append, db.uri], check=True, timeout=60)
+
+    assert rows_of(db, version=pinned) == [("a", "x", 1, None)]
+    assert len(rows_of(db)) == 6, "the same connection sees the latest rows when not pinned"
+    assert db.version(SPEC) > pinned
+
+
+def test_version_0_is_the_table_before_it_was_made(db):
+    db.upsert(SPEC, table_of(("a", "x", 1, None)))
+
+    before = db.read(SPEC, version=0)
+
+    assert (before.num_rows, before.schema) == (0, SPEC.schema)
+
+
+def test_a_table_that_was_never_made_reads_as_empty(db):
+    assert (rows_of(db), db.version(SPEC), db.overview()) == ([], 0, [])
+
+
+@pytest.mark.parametrize("rows", [[], [("a", "x", 1, None)]])
+def test_a_version_that_never_was_is_refused(db, rows):
+    db.upsert(SPEC, table_of(*rows))
+
+    with pytest.raises(StoreError, match=r"version 99 of table 'things' .* no longer exists"):
+        db.read(SPEC, version=99)
+
+
+@pytest.mark.filterwarnings("ignore:optimize")
+def test_a_version_that_was_cleaned_away_is_refused(db):
+    db.upsert(SPEC, table_of(("a", "x", 1, None)))
+    old = db.version(SPEC)
+    db.upsert(SPEC, table_of(("a", "y", 1, None)))
+    plain(db).optimize(cleanup_older_than=datetime.timedelta(0))
+
+    with pytest.raises(StoreError, match=rf"version {old} .* run `mmvp run` again"):
+        db.read(SPEC, version=old)
+
+
+def test_a_table_of_a_newer_mmvp_is_refused_and_stays_as_it_is(db):
+    newer = SPEC._replace(schema_version=2)
+    db.upsert(newer, table_of(("a", "x", 1, None)))
+    version = db.version(newer)
+
+    for use in (db.read, db.version, lambda spec: db.upsert(spec, table_of(("b", "x", 1, None)))):
+        with pytest.raises(StoreError, match=r"'things' .* newer mmvp.* upgrade mmvp"):
+            use(SPEC)
+
+    assert (plain(db).version, plain(db).count_rows()) == (version, 1)
+
+
+def test_a_column_of_another_type_is_refused_and_stays_as_it_is(db):
+    other = SPEC._replace(schema=SPEC.schema.set(2, pa.field("size", pa.string(), nullable=False)))
+    db.upsert(other, table_of(("a", "x", "large", None), spec=other))
+    version = plain(db).version
+
+    with pytest.raises(StoreError, match=r"size: string, expected int64.*use the mmvp that wrote"):
+        db.upsert(SPEC, table_of(("a", "y", 1, None)))
+
+    assert (plain(db).version, plain(db).schema.field("size").type) == (version, pa.string())
+
+
+def test_a_table_that_lacks_a_column_we_cannot_do_without_is_refused(db):
+    older = SPEC._replace(schema=SPEC.schema.remove(2))
+    db.upsert(older, table_of(("a", "x", None), spec=older))
+
+    with pytest.raises(StoreError, match="size: missing"):
+        db.read(SPEC)
+
+
+@pytest.fixture
+def wider(db):
+    """A spec with a column more than the table in `db` has; the table holds two rows."""
+    db.upsert(SPEC, table_of(("a", "x", 1, None), ("a", "y", 2, "n")))
+    return SPEC._replace(
+        schema=SPEC.schema.append(pa.field("color", pa.string())), schema_version=2
+    )
+
+
+def test_an_older_table_gains_the_column_it_lacks_and_keeps_its_rows(db, wider):
+    gained = rows_of(db, wider)
+    db.upsert(wider, table_of(("a", "x", 1, None, "red"), spec=wider))
+
+    assert gained == [("a", "x", 1, None, None), ("a", "y", 2, "n", None)]
+    assert rows_of(db, wider) == [("a", "x", 1, None, "red"), ("a", "y", 2, "n", None)]
+
+
+def test_a_version_from_before_a_column_was_gained_is_still_readable(db, wider):
+    pinned = db.version(SPEC)
+    db.upsert(wider, table_of(("a", "z", 3, None, "red"), spec=wider))
+
+    assert rows_of(db, wider, version=pinned) == [
+        ("a", "x", 1, None, None),
+        ("a", "y", 2, "n", None),
+    ]
+    assert rows_of(db, wider, version=pinned, columns=["color"]) == [(None,), (None,)]
+
+
+def test_a_new_table_tells_its_schema_version(db):
+    db.upsert(SPEC._replace(schema_version=3), table_of(("a", "x", 1, None)))
+
+    assert plain(db).schema.metadata[VERSION_KEY] == b"3"
+
+
+def test_the_overview_names_every_table_however_many_there_are(db):
+    names = [f"table-{number:02}" for number in range(25)]
+    for name in names:
+        db.upsert(SPEC._replace(name=name), table_of(("a", "x", 1, None)))
+
+    assert db.tables() == names
+    assert [(name, rows) for name, _, rows in db.overview()] == [(name, 1) for name in names]
+
+
+LANCE_SAYS = [
+    ("No space left on device (os error 28)", "no space left .* free some disk space"),
+    ("Read-only file system (os error 30)", "read-only file system; make it writable"),
+    ("Permission denied (os error 13)", "permission denied; make it writable for this user"),
+]
+
+
+@pytest.mark.parametrize(("words", "told"), LANCE_SAYS)
+@pytest.mark.parametrize("kind", [RuntimeError, OSError])
+def test_a_disk_that_takes_no_write_is_told_with_what_to_do(db, monkeypatch, kind, words, told):
+    def fail(*_):
+        message = f"lance error: LanceError(IO): {words}, lance-file/src/writer.rs:258:9"
+        raise kind(message)
+
+    db.upsert(SPEC, table_of(("a", "x", 1, None)))
+    monkeypatch.setattr("lancedb.merge.LanceMergeInsertBuilder.execute", fail)
+
+    with pytest.raises(StoreError, match=rf"cannot write the store at .*: {told}") as failure:
+        db.upsert(SPEC, table_of(("a", "y", 1, None)))
+
+    assert isinstance(failure.value.__cause__, kind)
+    assert str(pickle.loads(pickle.dumps(failure.value))) == str(failure.value)
+
+
+def test_another_error_of_the_store_is_raised_as_it_is(db, monkeypatch):
+    def fail(*_):
+        message = "lance error: something else"
+        raise RuntimeError(message)
+
+    db.upsert(SPEC, table_of(("a", "x", 1, None)))
+    monkeypatch.setattr("lancedb.merge.LanceMergeInsertBuilder.execute", fail)
+
+    with pytest.raises(RuntimeError, match="something else"):
+        db.upsert(SPEC, table_of(("a", "y", 1, None)))
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A file system of 2 MB of its own."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    try:
+        subprocess.run(
+            ["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(folder)],
+            check=True,
+            capture_output=True,
+        )
+    except (OSError, subprocess.CalledProcessError) as error:
+        pytest.skip(f"mounting a file system is not allowed here, run as root for it: {error}")
+    yield folder
+    subprocess.run(["umount", "--lazy", str(folder)], check=True)
+
+
+def test_a_disk_that_runs_full_keeps_the_rows_written_before(small_disk):
+    db = Database(str(small_disk / "store"))
+
+    with pytest.raises(StoreError, match="no space left on device; free some disk space"):
+        for number in range(100):
+            db.upsert(SPEC, table_of(("a", f"{number:03}", number, os.urandom(100_000).hex())))
+
+    names = [name for _, name, *_ in rows_of(Database(db.uri))]
+    assert names
+    assert names == [f"{number:03}" for number in range(len(names))]
+
+
+def test_a_read_only_store_can_be_read_and_refuses_every_write(small_disk):
+    db = Database(str(small_disk / "store"))
+    db.upsert(SPEC, table_of(("a", "x", 1, None)))
+    subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
+
+    told = "read-only file system; make it writable, or point MMVP_STORE at a folder that is"
+    rows = table_of(("a", "y", 2, None))
+    for write in (
+        lambda: db.upsert(SPEC, rows),
+        lambda: db.insert(SPEC, rows),
+        lambda: db.replace(SPEC, rows, where="true"),
+        lambda: db.delete(SPEC, where="true"),
+        lambda: db.upsert(SPEC._replace(name="new"), rows),
+        lambda: Database(str(small_disk / "elsewhere")),
+    ):
+        with pytest.raises(StoreError, match=told):
+            write()
+
+    assert rows_of(Database(db.uri)) == [("a", "x", 1, None)]
+
+
+@pytest.mark.parametrize(
+    ("error", "is_lasting"),
+    [
+        (OSError(28, "No space left on device"), True),
+        (PermissionError(13, "Permission denied"), True),
+        (ConnectionResetError(104, "Connection reset by peer"), False),
+        (ValueError("28"), False),
+    ],
+)
+def test_only_errors_of_the_disk_itself_last(error, is_lasting):
+    assert is_disk_error(error) is is_lasting
+
+
+def test_values_are_counted_by_value():
+    rows = table_of(("b", "x", 1, None), ("a", "x", 2, None), ("b", "y", 3, None))
+
+    assert list(count(rows, "place").items()) == [("a", 1), ("b", 2)]
