@@ -23,7 +23,7 @@ from typing import Final
 import psutil
 
 PARENT: Final = "MMVP_PARENT"
-SECONDS_TO_STOP: Final = 10.0
+SECONDS_TO_STOP: Final = 5.0
 
 
 def start_child(

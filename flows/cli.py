@@ -54,6 +54,12 @@ def build_parser() -> argparse.ArgumentParser:
         _add_stage_options(verb, STAGES[: STAGES.index(stage) + 1], only=stage)
     up = _verb(verbs, "up", "Prefect server, worker and all deployments, on loopback")
     up.add_argument("--port", type=int, default=4200, help="port of the server (default 4200)")
+    up.add_argument(
+        "--corpus",
+        action="append",
+        metavar="DIR",
+        help="folder that mmvp/full runs on by schedule; may be given several times",
+    )
     status = _verb(verbs, "status", "what is in the store, what is current, what a run would do")
     _add_corpus(status)
     _add_stage_options(status, STAGES)

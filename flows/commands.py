@@ -194,7 +194,7 @@ def _print_summary(summary: Mapping[str, Any]) -> None:
 def _up(options: argparse.Namespace) -> None:
     from flows.up import up
 
-    up(Settings.read(), options.port)
+    up(Settings.read(), options.port, options.corpus or [])
 
 
 def _status(options: argparse.Namespace) -> dict[str, Any]:

@@ -1,27 +1,22 @@
 """`mmvp up`: Prefect server, worker and all deployments, on loopback, until it is told to stop.
 
 Put here: what is started, in which order, how it stops, and what a crash left behind.
-Keep out: children that end with their parent (`flows.child`); deployments (`prefect.yaml`).
+Keep out: children that end with their parent (`flows.child`); `flows.deployments`.
 
 Runs whose processes are gone are marked Crashed before the worker starts, else their slots would
 stay taken until a lease ends. At the end the runs that the worker takes down are marked too.
 """
 
-import base64
 import json
 import logging
 import os
 import signal
 import subprocess
-import sys
 import threading
 import time
-import urllib.request
-import uuid
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import FrameType
-from typing import Any, Final
 
 from filelock import FileLock, Timeout
 
@@ -33,12 +28,9 @@ from storage.database import StoreError
 
 log = logging.getLogger(__name__)
 
-POOL: Final = "mmvp"
-UNFINISHED: Final = ("RUNNING", "PENDING", "CANCELLING")
 
-
-def up(settings: Settings, port: int) -> None:
-    """Serve until SIGINT or SIGTERM.
+def up(settings: Settings, port: int, corpus: Sequence[str]) -> None:
+    """Serve until SIGINT or SIGTERM; with a corpus, `mmvp/full` runs on it by schedule.
 
     Raises:
         StoreError: if another `mmvp up` serves this home, or the port is taken.
@@ -62,23 +54,27 @@ def up(settings: Settings, port: int) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, ask_to_stop)
     with lock:
-        _serve(settings, port, stop)
+        _serve(settings, port, corpus, stop)
 
 
-def _serve(settings: Settings, port: int, stop: threading.Event) -> None:
+def _serve(settings: Settings, port: int, corpus: Sequence[str], stop: threading.Event) -> None:
     begun = time.monotonic()
     environment = prefect_environment(settings.home, settings.store, port)
     apply(environment)
+    from flows import deployments
+
     children: list[subprocess.Popen[bytes]] = []
     logs = settings.home / "prefect"
     try:
         children.append(start_server(port, environment, settings.home, private=False))
-        _mark_crashed(environment)
-        _prefect(environment, "work-pool", "create", POOL, "--type", "process", "--overwrite")
-        _prefect(environment, "deploy", "--all")
-        worker = ["prefect", "worker", "start", "--pool", POOL, "--type", "process"]
+        deployments.mark_crashed()
+        deployments.deploy(settings.home)
+        if corpus:
+            deployments.schedule_corpora(corpus)
+        worker = ["prefect", "worker", "start", "--pool", deployments.POOL, "--type", "process"]
         children.append(start_child(worker, environment, log=logs / "worker.log", cwd=ROOT))
         _tell(settings, port, environment, time.monotonic() - begun)
+        deployments.tell_schedule()
         while not stop.wait(0.5):
             if any(child.poll() is not None for child in children):
                 message = f"the Prefect server or worker ended; see {logs}/*.log"
@@ -87,7 +83,7 @@ def _serve(settings: Settings, port: int, stop: threading.Event) -> None:
         _forget(settings)
         for child in reversed(children):
             if child is children[0] and child.poll() is None:
-                _mark_crashed(environment)
+                deployments.mark_crashed()
             stop_child(child)
         log.info("stopped")
 
@@ -117,47 +113,3 @@ def write_secret(path: Path, text: str) -> None:
     draft.touch(mode=0o600)
     draft.write_text(text)
     draft.replace(path)
-
-
-def _prefect(environment: Mapping[str, str], *arguments: str) -> None:
-    command = [sys.executable, "-m", "prefect", *arguments]
-    done = subprocess.run(
-        command,
-        env={**os.environ, **environment},
-        cwd=ROOT,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if done.returncode:
-        message = f"prefect {' '.join(arguments)} failed:\n{done.stdout}{done.stderr}"
-        raise RuntimeError(message)
-
-
-def _mark_crashed(environment: Mapping[str, str]) -> None:
-    """Set every deployment's unfinished run to Crashed: no worker lives, so its process is gone."""
-    runs: Sequence[dict[str, Any]] = _ask(
-        environment,
-        "/flow_runs/filter",
-        {"flow_runs": {"state": {"type": {"any_": list(UNFINISHED)}}}},
-    )
-    for run in runs:
-        state = {"type": "CRASHED", "name": "Crashed", "message": "its process is gone"}
-        path = f"/flow_runs/{run['id']}/set_state"
-        _ask(environment, path, {"state": state, "force": True})
-        log.info("run %s is marked Crashed: its process is gone", run["name"])
-
-
-def _ask(environment: Mapping[str, str], path: str, body: Mapping[str, Any]) -> Any:
-    secret = base64.b64encode(environment["PREFECT_API_AUTH_STRING"].encode()).decode()
-    headers = {"authorization": f"Basic {secret}", "content-type": "application/json"}
-    client = uuid.uuid4().hex
-    address = environment["PREFECT_API_URL"]
-    request = urllib.request.Request(f"{address}/csrf-token?client={client}", headers=headers)
-    with urllib.request.urlopen(request, timeout=30) as reply:
-        token = json.load(reply)["token"]
-    headers |= {"Prefect-Csrf-Token": token, "Prefect-Csrf-Client": client}
-    request = urllib.request.Request(address + path, json.dumps(body).encode(), headers)
-    with urllib.request.urlopen(request, timeout=30) as reply:
-        return json.load(reply)

@@ -75,7 +75,7 @@ class Vectors:
         vectors_ND = np.ascontiguousarray(vectors_ND)  # the order of a sum depends on the layout
         self._raw_ND = vectors_ND
         lengths = [
-            np.sqrt(np.square(vectors_ND[start : start + BLOCK_IMAGES], dtype=np.float64).sum(1))
+            _lengths(vectors_ND[start : start + BLOCK_IMAGES])
             for start in range(0, len(vectors_ND), BLOCK_IMAGES)
         ]
         self._length_N = np.concatenate([*lengths, np.empty(0)])
@@ -108,6 +108,15 @@ class Vectors:
             part = slice(start, start + PAIRS_AT_ONCE)
             cosine_P[part] = (self.unit(i[part]) * self.unit(j[part])).sum(axis=1)
         return np.clip(cosine_P, -1.0, 1.0)
+
+
+def _lengths(vectors_ND: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Return the length of each row, also where squares would leave the range of float64."""
+    wide_ND = vectors_ND.astype(np.float64)
+    exponent_N = np.frexp(np.abs(wide_ND).max(axis=1, initial=0.0))[1]
+    scaled_ND = np.ldexp(wide_ND, -exponent_N[:, None])
+    length_N: NDArray[np.float64] = np.ldexp(np.sqrt(np.square(scaled_ND).sum(1)), exponent_N)
+    return length_N
 
 
 def block_pairs(total: int, size: int) -> Iterator[tuple[slice, slice]]:

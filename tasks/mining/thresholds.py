@@ -15,12 +15,15 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
-from tasks.mining.search import BLOCK_IMAGES, Vectors, block_pairs
+from tasks.mining.search import BLOCK_IMAGES, Vectors
 
 ALL_PAIRS = 20_000_000
 """Up to so many pairs (6,324 images) quantiles are exact; beyond, they are of a sample."""
 
 SAMPLED_PAIRS = 1_000_000
+
+ROUNDING = 1e-12
+"""No two ways of computing one cosine in float64 differ by more."""
 
 
 class MineConfig(BaseModel):
@@ -88,18 +91,45 @@ def resolve_thresholds(
     if len(clip_ND) > 1 and (config.clip_above_quantile, config.ssl_below_quantile) != (None, None):
         observed = observe(clip_ND, ssl_NE)
         if config.clip_above_quantile is not None:
-            clip_above = float(np.quantile(observed.clip_P, config.clip_above_quantile))
+            clip_above = _quantile(clip_ND, observed, observed.clip_P, config.clip_above_quantile)
         if config.ssl_below_quantile is not None:
-            ssl_below = float(np.quantile(observed.ssl_P, config.ssl_below_quantile))
+            ssl_below = _quantile(ssl_NE, observed, observed.ssl_P, config.ssl_below_quantile)
     return Thresholds(clip_above, ssl_below)
 
 
+def _quantile(
+    vectors_ND: NDArray[np.floating],
+    observed: Observed,
+    cosine_P: NDArray[np.float64],
+    share: float,
+) -> float:
+    """Return a quantile of cosines with the very bits that mining compares it with.
+
+    A matrix product rounds otherwise than mining does, so of all pairs those at the quantile are
+    computed again; else a pair on the threshold would be found or not by chance.
+    """
+    if len(cosine_P) == observed.pairs:
+        ends = [np.quantile(cosine_P, share, method=end) for end in ("lower", "higher")]
+        near = np.flatnonzero(np.minimum(*(np.abs(cosine_P - end) for end in ends)) < ROUNDING)
+        cosine_P = cosine_P.copy()
+        cosine_P[near] = Vectors("vectors_ND", vectors_ND).cosines(*_images(near, len(vectors_ND)))
+    return float(np.quantile(cosine_P, share))
+
+
+def _images(pairs: NDArray[np.int64], total: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return `i` and `j` of pairs given by their place among all pairs, sorted by `i`, then `j`."""
+    rows = np.arange(total)
+    starts = rows * (2 * total - rows - 1) // 2
+    i = np.searchsorted(starts, pairs, side="right") - 1
+    return i, pairs - starts[i] + i + 1
+
+
 def _all_cosines(vectors: Vectors) -> NDArray[np.float64]:
+    """Return the cosines of all pairs, sorted by `i`, then `j`."""
+    total = len(vectors)
+    unit_ND = vectors.unit(slice(0, total))
     parts = [np.empty(0)]
-    for rows, columns in block_pairs(len(vectors), BLOCK_IMAGES):
-        cosines = vectors.unit(rows) @ vectors.unit(columns).T
-        if rows == columns:
-            parts.append(cosines[np.triu_indices(len(cosines), 1)])
-        else:
-            parts.append(cosines.reshape(-1))
+    for start in range(0, total, BLOCK_IMAGES):
+        cosines = unit_ND[start : start + BLOCK_IMAGES] @ unit_ND[start:].T
+        parts.append(cosines[np.triu(np.ones(cosines.shape, bool), 1)])
     return np.clip(np.concatenate(parts), -1.0, 1.0)

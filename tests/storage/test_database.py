@@ -1,6 +1,6 @@
 """The store itself: one commit a write, versions that stay readable, errors that say what to do."""
 
-import datetime
+import datetime as dt
 import os
 import pickle
 import subprocess
@@ -234,7 +234,7 @@ def test_a_version_that_was_cleaned_away_is_refused(db):
     db.upsert(SPEC, table_of(("a", "x", 1, None)))
     old = db.version(SPEC)
     db.upsert(SPEC, table_of(("a", "y", 1, None)))
-    plain(db).optimize(cleanup_older_than=datetime.timedelta(0))
+    plain(db).optimize(cleanup_older_than=dt.timedelta(0))
 
     with pytest.raises(StoreError, match=rf"version {old} .* run `mmvp run` again"):
         db.read(SPEC, version=old)
@@ -370,9 +370,12 @@ def small_disk(tmp_path):
 def test_a_disk_that_runs_full_keeps_the_rows_written_before(small_disk):
     db = Database(str(small_disk / "store"))
 
-    with pytest.raises(StoreError, match="no space left on device; free some disk space"):
+    def fill():
         for number in range(100):
             db.upsert(SPEC, table_of(("a", f"{number:03}", number, os.urandom(100_000).hex())))
+
+    with pytest.raises(StoreError, match="no space left on device; free some disk space"):
+        fill()
 
     names = [name for _, name, *_ in rows_of(Database(db.uri))]
     assert names
