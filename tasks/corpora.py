@@ -9,7 +9,7 @@ import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TextIO
 
 SIDECARS = ("captions.jsonl", "captions.csv", "metadata.jsonl", "metadata.csv")
 """Files that are read as captions when they lie at the top of a corpus and none is named."""
@@ -111,21 +111,38 @@ def read_captions(sidecar: Path, corpus: str) -> Mapping[str, str]:
 
 
 def _rows(sidecar: Path) -> Iterator[tuple[int, Mapping[str, object]]]:
+    read = _csv_rows if sidecar.suffix.lower() == ".csv" else _jsonl_rows
     try:
         with sidecar.open(encoding="utf-8-sig", newline="") as file:
-            if sidecar.suffix.lower() == ".csv":
-                yield from enumerate(csv.DictReader(file), start=2)
-                return
-            for number, line in enumerate(file, start=1):
-                if line.strip():
-                    row = json.loads(line)
-                    if not isinstance(row, dict):
-                        message = f"line {number} is {type(row).__name__}, expected an object"
-                        raise TypeError(message)
-                    yield number, row
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError, csv.Error, TypeError) as error:
+            yield from read(file)
+    except (OSError, ValueError) as error:
         message = f"captions file {str(sidecar)!r} cannot be read: {error}"
         raise ValueError(message) from error
+
+
+def _csv_rows(file: TextIO) -> Iterator[tuple[int, Mapping[str, object]]]:
+    rows = csv.DictReader(file)
+    try:
+        for row in rows:
+            yield rows.line_num, row
+    except csv.Error as error:
+        message = f"line {rows.reader.line_num}: {error}"
+        raise ValueError(message) from error
+
+
+def _jsonl_rows(file: TextIO) -> Iterator[tuple[int, Mapping[str, object]]]:
+    for number, line in enumerate(file, start=1):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+        except json.JSONDecodeError as error:
+            message = f"line {number}: {error.msg} at character {error.pos + 1}"
+            raise ValueError(message) from error
+        if not isinstance(row, dict):
+            message = f"line {number} is {type(row).__name__}, expected an object"
+            raise ValueError(message)
+        yield number, row
 
 
 def _sidecar(corpus: str, named: str | None) -> Path | None:

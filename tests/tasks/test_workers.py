@@ -1,0 +1,211 @@
+"""Real Dask workers: what they lose when one is killed, and what nobody else can reach."""
+
+import ipaddress
+import os
+import signal
+import time
+from functools import partial
+
+import distributed
+import psutil
+import pytest
+from pydantic import ValidationError
+
+from tasks.workers import TRIES, Workers, WorkersConfig, cut
+
+
+def double(items):
+    return [2 * item for item in items]
+
+
+def die_once(marker, items):
+    """Kill the worker the first time that the item 5 comes along."""
+    if 5 in items and not marker.exists():
+        marker.touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    return double(items)
+
+
+def die_of(poison, items):
+    """Kill the worker whenever a poisonous item comes along."""
+    if poison in items:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return double(items)
+
+
+def fail_on(bad, items):
+    if bad in items:
+        message = f"item {bad} is bad"
+        raise KeyError(message)
+    return double(items)
+
+
+def wait_and_double(items):
+    time.sleep(0.2)
+    return double(items)
+
+
+@pytest.fixture(scope="module")
+def workers():
+    """Two workers that all tests of this module share."""
+    with Workers(WorkersConfig(workers=2)) as started:
+        yield started
+
+
+def values_of(results):
+    """All values by item."""
+    return {
+        item: value
+        for done in results
+        for item, value in zip(done.shard.items, done.value, strict=True)
+    }
+
+
+def listening(process):
+    return [
+        socket.laddr
+        for socket in process.net_connections(kind="inet")
+        if socket.laddr and not socket.raddr
+    ]
+
+
+def test_every_shard_comes_back_with_its_value(workers):
+    results = list(workers.run(double, cut(range(23), 4)))
+
+    assert values_of(results) == {item: 2 * item for item in range(23)}
+    assert sorted(len(done.shard.items) for done in results) == [3, 4, 4, 4, 4, 4]
+    assert {done.shard.attempts for done in results} == {1}
+    assert all(done.worker.startswith("tcp://127.0.0.1:") for done in results)
+
+
+def test_both_workers_have_a_share_and_neither_is_this_process(workers):
+    results = list(workers.run(wait_and_double, cut(range(8), 1)))
+
+    pids = {done.pid for done in results}
+    assert len(pids) == 2
+    assert os.getpid() not in pids
+    assert all(done.seconds >= 0.2 for done in results)
+
+
+def test_equal_shards_are_each_done(workers):
+    results = list(workers.run(double, [[1], [1], [1]]))
+
+    assert [done.value for done in results] == [[2], [2], [2]]
+
+
+def test_a_killed_worker_costs_one_retry_and_nothing_else(workers, tmp_path):
+    results = list(workers.run(partial(die_once, tmp_path / "died"), cut(range(8), 2)))
+
+    attempts = {done.shard.items[0]: done.shard.attempts for done in results}
+    assert values_of(results) == {item: 2 * item for item in range(8)}
+    assert attempts[4] == 2
+    assert max(attempts.values()) == 2
+
+
+def test_an_item_that_kills_every_worker_comes_back_alone_and_without_a_value(workers):
+    results = list(workers.run(partial(die_of, 2), cut(range(6), 3)))
+
+    (lost,) = [done for done in results if done.value is None]
+    assert list(lost.shard.items) == [2]
+    assert lost.shard.attempts == TRIES
+    values = values_of(done for done in results if done.value is not None)
+    assert values == {item: 2 * item for item in range(6) if item != 2}
+
+
+def test_workers_that_were_killed_are_back_for_the_next_stage(workers):
+    assert values_of(workers.run(double, cut(range(4), 1))) == {0: 0, 1: 2, 2: 4, 3: 6}
+
+
+def test_an_exception_is_raised_as_it_is(workers):
+    with pytest.raises(KeyError, match="item 5 is bad"):
+        list(workers.run(partial(fail_on, 5), cut(range(9), 3)))
+
+    assert values_of(workers.run(double, [[1]])) == {1: 2}, "the workers are of use afterwards"
+
+
+def test_a_caller_that_stops_early_leaves_the_workers_of_use(workers):
+    next(workers.run(wait_and_double, cut(range(8), 1)))
+
+    assert values_of(workers.run(double, [[1]])) == {1: 2}
+
+
+def test_nothing_listens_beyond_this_machine(workers):
+    next(workers.run(double, [[1]]))
+    family = [psutil.Process(), *psutil.Process().children(recursive=True)]
+
+    addresses = [address for process in family for address in listening(process)]
+
+    assert len(addresses) >= 3, "a scheduler and two workers at least"
+    assert [a for a in addresses if not ipaddress.ip_address(a.ip).is_loopback] == []
+
+
+def test_no_process_is_left_when_the_block_ends():
+    before = set(psutil.Process().children(recursive=True))
+    with Workers(WorkersConfig(workers=1)) as started:
+        (done,) = started.run(double, [[1]])
+        assert psutil.pid_exists(done.pid)
+
+    left = set(psutil.Process().children(recursive=True)) - before
+    assert not {child for child in left if child.pid == done.pid or "Nanny" in child.name()}
+    assert not psutil.pid_exists(done.pid)
+
+
+def test_without_shards_no_cluster_is_started(monkeypatch):
+    monkeypatch.setattr(Workers, "_open", lambda _: pytest.fail("a cluster was started"))
+
+    with Workers(WorkersConfig(workers=1)) as idle:
+        assert list(idle.run(double, [])) == []
+
+
+def test_a_running_scheduler_is_used_and_left_running(workers):
+    list(workers.run(double, [[1]]))
+    address = workers._client.scheduler.address
+
+    with Workers(WorkersConfig(scheduler=address)) as guests:
+        results = list(guests.run(double, cut(range(4), 2)))
+
+    assert values_of(results) == {0: 0, 1: 2, 2: 4, 3: 6}
+    assert values_of(workers.run(double, [[1]])) == {1: 2}
+
+
+def test_a_scheduler_that_does_not_answer_is_told_with_what_to_do(monkeypatch):
+    client = distributed.Client
+    monkeypatch.setattr(
+        distributed,
+        "Client",
+        lambda address, **options: client(address, **options | {"timeout": 1}),
+    )
+    told = r"no Dask scheduler answers at 'tcp://127\.0\.0\.1:1'; start one with `dask scheduler`"
+
+    with (
+        Workers(WorkersConfig(scheduler="tcp://127.0.0.1:1")) as lost,
+        pytest.raises(ConnectionError, match=told),
+    ):
+        list(lost.run(double, [[1]]))
+
+
+@pytest.mark.parametrize(
+    ("size", "expected"),
+    [(2, [[0, 1], [2, 3], [4]]), (5, [[0, 1, 2, 3, 4]]), (9, [[0, 1, 2, 3, 4]])],
+)
+def test_items_are_cut_in_order_and_none_is_lost(size, expected):
+    assert [list(shard) for shard in cut(range(5), size)] == expected
+    assert cut([], size) == []
+
+
+@pytest.mark.parametrize(
+    ("device", "gpus", "expected"),
+    [("auto", 0, "cpu"), ("auto", 1, "cuda"), ("cpu", 1, "cpu"), ("cuda", 0, "cuda")],
+)
+def test_a_gpu_is_used_if_there_is_one_and_nothing_else_is_asked_for(
+    monkeypatch, device, gpus, expected
+):
+    monkeypatch.setattr("tasks.workers.count_gpus", lambda: gpus)
+
+    assert WorkersConfig(device=device).device_kind() == expected
+
+
+@pytest.mark.parametrize("options", [{"workers": 0}, {"shard_images": 0}, {"device": "tpu"}])
+def test_settings_out_of_range_are_refused(options):
+    with pytest.raises(ValidationError, match=next(iter(options))):
+        WorkersConfig(**options)
