@@ -9,9 +9,9 @@ os.environ["COLUMNS"] = "100"  # argparse wraps its help to the terminal
 import pyarrow as pa
 
 from flows.cli import build_parser
-from flows.show import SPECS
 from storage import embeddings
 from storage.database import TableSpec
+from storage.tables import SPECS
 
 HERE = Path(__file__).parent
 

@@ -6,17 +6,14 @@ Keep out: tables themselves (`storage`).
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, Final
+from typing import Any
 
 from flows.settings import Settings
-from storage import images, pairs, paths, refused, runs, shards
-from storage.database import Database, TableSpec, any_of
+from storage import images, pairs, paths, refused, runs
+from storage.database import Database, any_of
+from storage.tables import SPECS
 
 Row = dict[str, Any]
-
-SPECS: Final[Mapping[str, TableSpec]] = {
-    module.SPEC.name: module.SPEC for module in (images, paths, refused, pairs, shards, runs)
-}
 
 
 def rows_of(

@@ -23,6 +23,7 @@ from flows.settings import Settings
 from storage import runs
 from storage.database import Database, StoreError
 from storage.receipts import Receipt
+from storage.tables import SPECS
 from tasks.stage import Site, StageResult
 from tasks.workers import Workers, WorkersConfig
 
@@ -69,7 +70,9 @@ def open_run(flow: str, workers: WorkersConfig, settings: Mapping[str, Any]) -> 
         logging.getLogger(name).setLevel(logging.INFO)
     place = Settings.read()
     with hold_store(place, flow), Workers(workers) as started:
-        site = Site(db=Database(place.store), home=place.home, workers=started)
+        db = Database(place.store)
+        db.make(SPECS.values())
+        site = Site(db=db, home=place.home, workers=started)
         run = Run(site=site, flow=flow, settings=dict(settings))
         reset = _current.set(run)
         try:

@@ -8,7 +8,7 @@ version after, never half. Writing rows that are there already makes no version.
 """
 
 import errno
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -72,6 +72,16 @@ class Database:
             token = page.page_token
             if not token:
                 return sorted(names)
+
+    def make(self, specs: Iterable[TableSpec]) -> None:
+        """Make the tables that are not there yet, empty; check those that are.
+
+        Raises:
+            StoreError: if a table has another schema, or the store cannot be written.
+        """
+        for spec in specs:
+            with self._clear_errors("write"):
+                self._open(spec)
 
     def overview(self) -> list[tuple[str, int, int]]:
         """Return name, version and number of rows of every table."""

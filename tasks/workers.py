@@ -163,6 +163,7 @@ class Workers:
             from distributed import Client
 
             logging.getLogger("distributed").setLevel(logging.WARNING)
+            logging.getLogger("distributed.nanny").setLevel(logging.ERROR)  # we tell of the dead
             address = self.config.scheduler or self._stack.enter_context(self._cluster())
             try:
                 client = Client(address, set_as_default=False, timeout=30)

@@ -36,6 +36,7 @@ def load_model(spec: Spec, folder: Path, config: EncoderConfig) -> Model:
         ValueError: if it cannot be built, or the weights do not fit.
     """
     options: dict[str, Any] = {}  # of the model's class
+    transformers.utils.logging.disable_progress_bar()  # it would fill the workers' log
     try:
         settings = transformers.AutoConfig.from_pretrained(
             folder, trust_remote_code=config.trust_remote_code, local_files_only=True

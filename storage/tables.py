@@ -1,0 +1,15 @@
+"""The tables that every store has; `storage.embeddings` adds one an encoder.
+
+Put here: the list. It is no part of the package's `__init__`, so that a stage depends on the
+tables that it uses and on no other.
+"""
+
+from collections.abc import Mapping
+from typing import Final
+
+from storage import images, pairs, paths, refused, runs, shards
+from storage.database import TableSpec
+
+SPECS: Final[Mapping[str, TableSpec]] = {
+    module.SPEC.name: module.SPEC for module in (images, paths, refused, pairs, shards, runs)
+}
