@@ -128,6 +128,9 @@ def _flow(options: argparse.Namespace) -> dict[str, Any]:
     values = parameters(options)
     if options.verb == "demo":
         values["corpus"] = [f"scenes:{options.images or DEMO_IMAGES}"]
+    from flows.stages import check_corpora
+
+    check_corpora(values["corpus"])
     with serve_run(port, variables, settings.home):
         try:
             summary = _call(options.verb, values)
@@ -143,7 +146,8 @@ def _set_environment(settings: Settings, port: int) -> Mapping[str, str]:
     from flows import environment
 
     variables = environment.prefect_environment(settings.home, settings.store, port)
-    environment.apply({**variables, "PREFECT_LOGGING_LEVEL": "WARNING"})
+    # The terminal gets our own plain lines; Prefect's page keeps the whole log.
+    environment.apply({**variables, "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL"})
     return variables
 
 

@@ -13,6 +13,7 @@ from flows.mine import mine as mine_flow
 from flows.report import report as report_flow
 from flows.site import open_run
 from flows.stages import NO_CORPUS, THROUGH, resolve_corpora
+from tasks.embed import EmbedConfig, identify_encoders
 from tasks.encoders import EncoderConfig
 from tasks.ingest import IngestConfig
 from tasks.mining.thresholds import MineConfig
@@ -54,6 +55,8 @@ def mmvp(
     last = list(dict.fromkeys(THROUGH.values())).index(THROUGH[through])
     with open_run("mmvp", workers, {"corpus": corpus}) as run:
         corpora = resolve_corpora(run, corpus)
+        if last >= 1:  # an encoder that cannot be had is better known before hours of reading
+            identify_encoders(run.site, EmbedConfig(clip=clip, ssl=ssl))
         ingest(corpora, reading, workers, rehash)
         if last >= 1:
             embed(corpora, clip, ssl, workers)

@@ -9,7 +9,9 @@ from collections.abc import Sequence
 from typing import Final
 
 from flows.site import Run
+from storage import runs
 from tasks import embed, ingest, scenes
+from tasks.corpora import resolve_corpus
 from tasks.embed import EmbedConfig
 from tasks.mining import stage as mining
 from tasks.mining.thresholds import MineConfig
@@ -32,21 +34,37 @@ THROUGH: Final = {
 NO_CORPUS: Final[list[str]] = []
 
 
+def check_corpora(corpus: Sequence[str]) -> None:
+    """Check names of corpora before anything is started for them.
+
+    Raises:
+        ValueError: if one is neither a folder nor scenes:N.
+    """
+    for name in corpus:
+        if not name.startswith(SCENES):
+            resolve_corpus(name)
+            continue
+        count = name.removeprefix(SCENES)
+        if not count.isdecimal() or int(count) < 2:
+            message = f"corpus {name!r} must be scenes:N with N at least 2, e.g. scenes:1000"
+            raise ValueError(message)
+
+
 def resolve_corpora(run: Run, corpus: Sequence[str]) -> list[str]:
     """Return the corpora's full names, after drawing the scenes that are asked for.
+
+    Without a name they are the corpora of the latest run.
 
     Raises:
         ValueError: if there is none, or one is not a folder.
     """
-    folders = []
+    check_corpora(corpus)
+    latest = runs.latest(run.site.db, "images") if not corpus else None
+    folders = list(latest.settings["corpora"]) if latest is not None else []
     for name in corpus:
         if name.startswith(SCENES):
-            count = name.removeprefix(SCENES)
-            if not count.isdecimal() or int(count) < 2:
-                message = f"corpus {name!r} must be scenes:N with N at least 2, e.g. scenes:1000"
-                raise ValueError(message)
-            folder = run.site.home / "corpora" / f"scenes-{count}"
-            scenes.write_scenes(folder, int(count))
+            folder = run.site.home / "corpora" / name.replace(":", "-")
+            scenes.write_scenes(folder, int(name.removeprefix(SCENES)))
             folders.append(str(folder))
         else:
             folders.append(name)

@@ -91,22 +91,31 @@ def read_captions(sidecar: Path, corpus: str) -> Mapping[str, str]:
 
     Paths are relative to the corpus; the columns may have any of the usual names.
 
+    A row may leave its caption empty.
+
     Raises:
         ValueError: if a row is malformed, or the columns are not there.
     """
     captions = {}
+    seen: set[str] = set()
     for line, row in _rows(sidecar):
+        seen.update(row)
         path = next((row[name] for name in PATH_COLUMNS if row.get(name)), None)
         caption = next((row[name] for name in CAPTION_COLUMNS if row.get(name)), None)
         if path is None:
             message = (
                 f"captions file {str(sidecar)!r}, line {line}: no column names the image, found "
-                f"{sorted(map(str, row))}, expected one of {', '.join(PATH_COLUMNS)} and one of "
-                f"{', '.join(CAPTION_COLUMNS)}"
+                f"{sorted(map(str, row))}, expected one of {', '.join(PATH_COLUMNS)}"
             )
             raise ValueError(message)
         if caption is not None:
             captions[os.path.normpath(os.path.join(corpus, str(path)))] = str(caption)
+    if seen and seen.isdisjoint(CAPTION_COLUMNS):
+        message = (
+            f"captions file {str(sidecar)!r}: no column holds captions, found "
+            f"{sorted(map(str, seen))}, expected one of {', '.join(CAPTION_COLUMNS)}"
+        )
+        raise ValueError(message)
     return captions
 
 
@@ -153,7 +162,15 @@ def _sidecar(corpus: str, named: str | None) -> Path | None:
             raise ValueError(message)
         return path.resolve()
     candidates = (Path(corpus, name) for name in SIDECARS)
-    return next((path for path in candidates if path.is_file()), None)
+    return next((path for path in candidates if path.is_file() and _tells_captions(path)), None)
+
+
+def _tells_captions(sidecar: Path) -> bool:
+    """Say whether a file that nobody named holds captions; metadata may be of another kind."""
+    if sidecar.stem == "captions":
+        return True
+    _, row = next(_rows(sidecar), (0, {}))
+    return not (row.keys().isdisjoint(PATH_COLUMNS) or row.keys().isdisjoint(CAPTION_COLUMNS))
 
 
 def _walk(

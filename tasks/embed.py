@@ -75,15 +75,24 @@ class ShardVectors(NamedTuple):
     failures: Sequence[Failure]
 
 
-def prepare(site: Site, config: EmbedConfig, corpora: Sequence[str], inputs: Receipts) -> Context:
-    """Find out the encoders' names, which cover their weights and all else that decides a bit.
+def identify_encoders(site: Site, config: EmbedConfig) -> dict[str, EncoderIdentity]:
+    """Return the encoders' names by role, which cover their weights and all that decides a bit.
 
     Raises:
         ValueError: if a spec is unknown or its weights cannot be found.
     """
     device = site.workers.config.device_kind()
     cache = site.home / "cache" / "weights.json"
-    found = {role: identify(config.of(role), device=device, hash_cache=cache) for role in ROLES}
+    return {role: identify(config.of(role), device=device, hash_cache=cache) for role in ROLES}
+
+
+def prepare(site: Site, config: EmbedConfig, corpora: Sequence[str], inputs: Receipts) -> Context:
+    """Name the encoders.
+
+    Raises:
+        ValueError: if a spec is unknown or its weights cannot be found.
+    """
+    found = identify_encoders(site, config)
     return Context(
         site=site,
         config=config,

@@ -10,6 +10,7 @@ after a cache hit: a result whose rows are gone counts as no result.
 """
 
 import json
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,6 +25,8 @@ from storage.database import Database, StoreError, is_disk_error
 from storage.receipts import Receipt
 from tasks.fingerprints import code_digest, digest, library_versions
 from tasks.workers import Workers
+
+log = logging.getLogger(__name__)
 
 RETRIES = 3
 CANNOT_HEAL = (
@@ -139,10 +142,13 @@ def key_of(stage: Stage, context: Context) -> str:
     return f"{stage.name}-{digest(parts)}"
 
 
-def can_heal(_task: Task[..., Any], _run: TaskRun, state: State[Any]) -> bool:
+def can_heal(task: Task[..., Any], _run: TaskRun, state: State[Any]) -> bool:
     """Say whether a failed task is worth another try."""
     error = state.result(raise_on_failure=False)
-    return not isinstance(error, CANNOT_HEAL) and not is_disk_error(error)
+    heals = not isinstance(error, CANNOT_HEAL) and not is_disk_error(error)
+    if heals:
+        log.warning("%s failed and may be tried again: %r", task.name, error)
+    return heals
 
 
 def run_stage(stage: Stage, context: Context) -> StageResult:

@@ -285,3 +285,21 @@ def test_a_corpus_that_is_no_folder_is_refused(corpus, name, found):
 
     with pytest.raises(ValueError, match=f"corpus '.*{name}' must be a folder .* found {found}"):
         resolve_corpus(str(corpus / name))
+
+
+def test_a_captions_file_without_a_caption_column_is_refused(corpus):
+    put(corpus, "1.png")
+    put(corpus, "captions.csv", content="path,author\n1.png,me\n")
+
+    with pytest.raises(ValueError, match=r"no column holds captions, found .'author', 'path'"):
+        list_corpus(str(corpus))
+
+
+def test_a_metadata_file_of_another_kind_is_no_captions_file(corpus):
+    put(corpus, "1.png")
+    put(corpus, "metadata.csv", content="id,licence\n1,MIT\n")
+
+    listing = list_corpus(str(corpus))
+
+    assert [Path(file.path).name for file in listing.files] == ["1.png", "metadata.csv"]
+    assert listing.captions_unused == 0
