@@ -67,6 +67,8 @@ def _words(error: BaseException) -> str:
         ]
         return "; ".join(found)
     text = str(error).strip()
+    if type(error).__module__.startswith("httpx"):
+        return f"the Prefect server does not answer any more ({text}); run the command again"
     if isinstance(error, ValueError) and text:
         return text
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
