@@ -189,9 +189,17 @@ def run_stage(stage: Stage, context: Context) -> StageResult:
         "inputs": {name: receipt.to_json() for name, receipt in context.inputs.items()},
     }
     kept = run.with_options(refresh_cache=context.refresh)(**arguments)
-    if not executed and not _holds(stage, context, kept):
+    if not executed:
+        receipts = _receipts_of(stage, context, kept)
+        if receipts is not None:
+            return _current(stage, kept, receipts)
         kept = run.with_options(refresh_cache=True)(**arguments)
-    return _result(stage, kept, executed=executed)
+    return StageResult(
+        name=stage.name,
+        state="done",
+        outcome=_outcome(kept, new=kept["new"]),
+        receipts=_kept_receipts(kept),
+    )
 
 
 def is_current(stage: Stage, context: Context) -> StageResult | None:
@@ -199,33 +207,34 @@ def is_current(stage: Stage, context: Context) -> StageResult | None:
     kept = context.site.home / "results" / key_of(stage, context)
     try:
         record = json.loads(json.loads(kept.read_text())["result"])
-        if not _holds(stage, context, record):
-            return None
+        receipts = _receipts_of(stage, context, record)
     except (OSError, ValueError, KeyError, TypeError):
         return None
-    return _result(stage, record, executed=False)
+    return _current(stage, record, receipts) if receipts is not None else None
 
 
-def _holds(stage: Stage, context: Context, kept: Mapping[str, Any]) -> bool:
-    receipts = {name: Receipt(**receipt) for name, receipt in kept["receipts"].items()}
-    versions = {name: receipt.version for name, receipt in receipts.items()}
-    try:
-        return stage.look(context, versions) == receipts
-    except StoreError as error:
-        if "no longer exists" not in str(error):
-            raise
-        return False
+def _receipts_of(stage: Stage, context: Context, kept: Mapping[str, Any]) -> Receipts | None:
+    """Measure what the store holds now; None unless it is what the kept result left.
+
+    The latest rows count, not those of the kept versions: another run may have replaced them
+    since, with other settings or files that were gone for a while.
+    """
+    found = stage.look(context, {})
+    left = {name: (receipt.rows, receipt.digest) for name, receipt in _kept_receipts(kept).items()}
+    if found is None or {name: (now.rows, now.digest) for name, now in found.items()} != left:
+        return None
+    return found
 
 
-def _result(stage: Stage, kept: Mapping[str, Any], *, executed: bool) -> StageResult:
+def _current(stage: Stage, kept: Mapping[str, Any], receipts: Receipts) -> StageResult:
     return StageResult(
-        name=stage.name,
-        state="done" if executed else "current",
-        outcome=Outcome(
-            new=kept["new"] if executed else 0,
-            rows=kept["rows"],
-            reasons=kept["reasons"],
-            figures=kept["figures"],
-        ),
-        receipts={name: Receipt(**receipt) for name, receipt in kept["receipts"].items()},
+        name=stage.name, state="current", outcome=_outcome(kept, new=0), receipts=receipts
     )
+
+
+def _kept_receipts(kept: Mapping[str, Any]) -> Receipts:
+    return {name: Receipt(**receipt) for name, receipt in kept["receipts"].items()}
+
+
+def _outcome(kept: Mapping[str, Any], *, new: int) -> Outcome:
+    return Outcome(new=new, rows=kept["rows"], reasons=kept["reasons"], figures=kept["figures"])
