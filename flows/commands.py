@@ -16,6 +16,7 @@ from pydantic import ValidationError
 from flows.settings import Settings
 
 DEMO_IMAGES = 1000
+SERVERS_TO_LOSE = 2
 
 log = logging.getLogger(__name__)
 
@@ -135,7 +136,7 @@ def _flow(options: argparse.Namespace) -> dict[str, Any]:
     check_corpora(values["corpus"])
     with serve_run(port, variables, settings.home):
         try:
-            summary = _call(options.verb, values)
+            summary = _call_again(options.verb, values, port)
         finally:
             _send_logs()
     if not options.json:
@@ -151,6 +152,22 @@ def _set_environment(settings: Settings, port: int) -> Mapping[str, str]:
     # The terminal gets our own plain lines; Prefect's page keeps the whole log.
     environment.apply({**variables, "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL"})
     return variables
+
+
+def _call_again(verb: str, values: Mapping[str, Any], port: int) -> dict[str, Any]:
+    """Start a verb's flow; if its server is lost and comes back, start it again where it was."""
+    import httpx
+
+    from flows.server import wait_for_answer
+
+    for _ in range(SERVERS_TO_LOSE):
+        try:
+            return _call(verb, values)
+        except httpx.TransportError:
+            if not wait_for_answer(port):
+                raise
+            log.warning("the Prefect server was lost; going on from the last finished stage")
+    return _call(verb, values)
 
 
 def _call(verb: str, values: Mapping[str, Any]) -> dict[str, Any]:

@@ -7,8 +7,10 @@ Prefect's own temporary server outlives a run that is killed; ours is tied to it
 """
 
 import json
+import logging
 import socket
 import subprocess
+import threading
 import time
 import urllib.request
 from collections.abc import Iterator, Mapping
@@ -17,8 +19,11 @@ from pathlib import Path
 
 from flows.child import start_child, stop_child
 
+log = logging.getLogger(__name__)
+
 ROOT = Path(__file__).resolve().parent.parent
 SECONDS_TO_START = 120.0
+SECONDS_TO_REVIVE = 60.0
 
 
 def record_path(home: Path) -> Path:
@@ -43,6 +48,16 @@ def answers(port: int) -> bool:
             return bool(reply.status == 200)
     except (OSError, ValueError):
         return False
+
+
+def wait_for_answer(port: int, seconds: float = SECONDS_TO_REVIVE) -> bool:
+    """Wait for a server that was lost; return whether it has come back."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if answers(port):
+            return True
+        time.sleep(0.2)
+    return False
 
 
 def free_port() -> int:
@@ -77,14 +92,31 @@ def start_server(
 
 @contextmanager
 def serve_run(port: int, environment: Mapping[str, str], home: Path) -> Iterator[None]:
-    """Hold a server at `port`: the one that answers there, else a private one for this block."""
+    """Hold a server at `port`: the one that answers there, else a private one for this block.
+
+    A private server that is killed is started again, and the run goes on: what it knew is on disk,
+    and Prefect's client asks again for some time.
+    """
     if answers(port):
         yield
         return
     server = start_server(port, environment, home, private=True)
+    stop = threading.Event()
+
+    def revive() -> None:
+        nonlocal server
+        while not stop.wait(0.5):
+            if server.poll() is not None:
+                log.warning("the Prefect server ended; it is started again")
+                server = start_server(port, environment, home, private=True)
+
+    keeper = threading.Thread(target=revive, name="server", daemon=True)
+    keeper.start()
     try:
         yield
     finally:
+        stop.set()
+        keeper.join()
         stop_child(server)
 
 

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from filelock import FileLock, Timeout
+from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
 
 from flows.child import watch_parent
 from flows.settings import Settings
@@ -69,7 +70,9 @@ def open_run(flow: str, workers: WorkersConfig, settings: Mapping[str, Any]) -> 
     for name in ("flows", "tasks", "storage"):  # Prefect adds its handler, not the level
         logging.getLogger(name).setLevel(logging.INFO)
     place = Settings.read()
-    with hold_store(place, flow), Workers(workers) as started:
+    # Nothing acts on heartbeats, and to stop its own takes each subflow up to a second.
+    quick = temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None})
+    with hold_store(place, flow), Workers(workers) as started, quick:
         db = Database(place.store)
         db.make(SPECS.values())
         site = Site(db=db, home=place.home, workers=started)

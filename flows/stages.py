@@ -92,7 +92,7 @@ def find_embedded(run: Run, corpora: Sequence[str], config: EmbedConfig) -> None
     find_ingested(run, corpora)
     if "clip" not in run.receipts:
         context = embed.prepare(run.site, config, corpora, run.receipts)
-        receipts = embed.look(context, {})
+        receipts = embed.look(context)
         if receipts is None:
             message = f"images of {', '.join(corpora)} have no vector; run `mmvp embed` first"
             raise ValueError(message)

@@ -256,19 +256,20 @@ def _refuse(
     refused.replace(context.db, NAME, corpora, rows)
 
 
-def look(context: Context, versions: Mapping[str, int]) -> Receipts | None:
+def look(context: Context) -> Receipts | None:
     """Measure the receipts `clip` and `ssl`: the corpora's images that have a vector.
 
     The result is None when an image lacks a vector and is not refused either.
     """
     db, corpora = context.db, context.facts["corpora"]
     held = paths.images(db, corpora, version=context.inputs["paths"].version)
-    bad = refused.read(db, NAME, corpora, version=versions.get("unembedded"))
+    refused_version = db.version(refused.SPEC)
+    bad = refused.read(db, NAME, corpora, version=refused_version)
     files = {path: image for image, found in held.items() for path in found}
     lacking = {files[row.path] for row in bad if row.path in files}
     receipts = {}
     for role, identity in context.given.items():
-        version = versions.get(role, embeddings.version(db, identity.name))
+        version = embeddings.version(db, identity.name)
         present = held.keys() & embeddings.ids(db, identity.name, version=version)
         if held.keys() - present - lacking:
             return None
@@ -280,7 +281,7 @@ def look(context: Context, versions: Mapping[str, int]) -> Receipts | None:
         )
     receipts["unembedded"] = Receipt(
         table=refused.SPEC.name,
-        version=versions.get("unembedded", db.version(refused.SPEC)),
+        version=refused_version,
         rows=len(bad),
         digest=digest_rows([context.made_by], [f"{row.path}\n{row.reason}" for row in bad]),
     )

@@ -131,7 +131,7 @@ def held(site: Site, corpora: Sequence[str]) -> Receipts:
     context = Context(
         site=site, config=None, facts={"corpora": corpora}, inputs={}, made_by=made_by(__name__)
     )
-    receipts = look(context, {})
+    receipts = look(context)
     if receipts is None:
         message = f"no image of {', '.join(corpora)} is in the store; run `mmvp ingest` first"
         raise ValueError(message)
@@ -287,14 +287,10 @@ def _commit(db: Database, corpus: str, rows: Sequence[PathRow | RefusedRow]) -> 
     paths.remove(db, corpus, [row.path for row in bad])
 
 
-def look(context: Context, versions: Mapping[str, int]) -> Receipts | None:
+def look(context: Context) -> Receipts | None:
     """Measure the receipts `images`, `paths` and `refused` of the corpora."""
     db, corpora = context.db, context.facts["corpora"]
-    version = {
-        "images": versions.get("images", db.version(images.SPEC)),
-        "paths": versions.get("paths", db.version(paths.SPEC)),
-        "refused": versions.get("refused", db.version(refused.SPEC)),
-    }
+    version = {spec.name: db.version(spec) for spec in (images.SPEC, paths.SPEC, refused.SPEC)}
     files = paths.read(db, corpora, version=version["paths"])
     held = sorted({row.image for row in files})
     if not held or not set(held) <= set(images.ids(db, version=version["images"])):

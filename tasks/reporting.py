@@ -189,7 +189,7 @@ def _read_image(path: str) -> NDArray[np.uint8] | str:
         return error.reason
 
 
-def look(context: Context, versions: Mapping[str, int]) -> Receipts | None:
+def look(context: Context) -> Receipts | None:
     """Measure the receipt `report`: the files of the mining's report by name and content."""
     place = folder(context)
     files = sorted(path for path in place.rglob("*") if path.is_file())

@@ -92,15 +92,15 @@ class Stage:
     """One step of the pipeline.
 
     `reads` names the receipts whose digests enter the key; `run` may use others to find files.
-    `look` measures the receipts in the store at the given versions (the latest where none is
-    given), and returns None when the rows are not all there.
+    `look` measures the receipts in the store as it is, and returns None when the rows are not all
+    there.
     """
 
     name: str
     module: str
     reads: Sequence[str]
     run: Callable[[Context], Outcome]
-    look: Callable[[Context, Mapping[str, int]], Receipts | None]
+    look: Callable[[Context], Receipts | None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -176,7 +176,7 @@ def run_stage(stage: Stage, context: Context) -> StageResult:
         nonlocal executed
         executed = True
         outcome = stage.run(context)
-        receipts = stage.look(context, {})
+        receipts = stage.look(context)
         if receipts is None:
             message = f"stage {stage.name!r} ran, but the store does not hold all its rows"
             raise RuntimeError(message)
@@ -219,7 +219,7 @@ def _receipts_of(stage: Stage, context: Context, kept: Mapping[str, Any]) -> Rec
     The latest rows count, not those of the kept versions: another run may have replaced them
     since, with other settings or files that were gone for a while.
     """
-    found = stage.look(context, {})
+    found = stage.look(context)
     left = {name: (receipt.rows, receipt.digest) for name, receipt in _kept_receipts(kept).items()}
     if found is None or {name: (now.rows, now.digest) for name, now in found.items()} != left:
         return None

@@ -28,6 +28,8 @@ Value = TypeVar("Value")
 TRIES = 3
 """Times a shard may lose its worker before it is cut in two."""
 
+CONNECT_TRIES = 3
+
 WORKER_BYTES = 3 * 2**30
 """Memory that a CPU worker may need: two large encoders in float32 and their activations."""
 
@@ -160,20 +162,10 @@ class Workers:
 
     def _open(self) -> Any:  # a distributed.Client; the library has no types
         if self._client is None:
-            from distributed import Client
-
             logging.getLogger("distributed").setLevel(logging.WARNING)
             logging.getLogger("distributed.nanny").setLevel(logging.ERROR)  # we tell of the dead
             address = self.config.scheduler or self._stack.enter_context(self._cluster())
-            try:
-                client = Client(address, set_as_default=False, timeout=30)
-            except OSError as error:
-                message = (
-                    f"no Dask scheduler answers at {address!r}; start one with "
-                    f"`dask scheduler`, or leave --scheduler out to use this machine"
-                )
-                raise ConnectionError(message) from error
-            self._client = self._stack.enter_context(client)
+            self._client = self._stack.enter_context(_connect(address))
             self._client.wait_for_workers(1, timeout=120)
         return self._client
 
@@ -196,6 +188,27 @@ class Workers:
 
         workers = self.config.workers or _workers_that_fit()
         return LocalCluster(n_workers=workers, threads_per_worker=1, processes=True, **places)
+
+
+def _connect(address: Any) -> Any:  # a cluster or an address, to a distributed.Client
+    from distributed import Client
+
+    tries = 0
+    while True:
+        tries += 1
+        try:
+            return Client(address, set_as_default=False, timeout=30)
+        except AssertionError:
+            # A busy scheduler may send more along with its greeting, and the client of
+            # distributed 2026.7 asserts that it does not.
+            if tries == CONNECT_TRIES:
+                raise
+        except OSError as error:
+            message = (
+                f"no Dask scheduler answers at {address!r}; start one with "
+                f"`dask scheduler`, or leave --scheduler out to use this machine"
+            )
+            raise ConnectionError(message) from error
 
 
 def cut(items: Sequence[Item], size: int) -> list[Sequence[Item]]:

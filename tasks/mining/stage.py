@@ -8,7 +8,7 @@ one commit, so the table never holds half a search, and pairs of images that are
 """
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import pyarrow as pa
@@ -98,10 +98,10 @@ def _vectors(
     return embeddings.read(context.db, encoder, ids, version=receipt.version)
 
 
-def look(context: Context, versions: Mapping[str, int]) -> Receipts | None:
+def look(context: Context) -> Receipts | None:
     """Measure the receipt `pairs` of the mining."""
     db, mining = context.db, context.facts["mining"]
-    version = versions.get("pairs", db.version(pairs.SPEC))
+    version = db.version(pairs.SPEC)
     rows = pairs.read(db, mining, version=version)
     receipt = Receipt(
         table=pairs.SPEC.name,

@@ -26,7 +26,14 @@ def server():
 def cluster(tmp_path_factory):
     """A Dask scheduler with one worker that outlives runs, so that only the first imports torch."""
     place = tmp_path_factory.mktemp("dask")
-    local = ["--host", "127.0.0.1", "--no-dashboard", "--scheduler-file", str(place / "address")]
+    local = [
+        "--host",
+        "127.0.0.1",
+        "--dashboard-address",
+        "127.0.0.1:0",
+        "--scheduler-file",
+        str(place / "address"),
+    ]
     children = []
     try:
         for name, options in (

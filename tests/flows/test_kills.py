@@ -215,6 +215,20 @@ def test_a_run_killed_in_each_of_its_parts_ends_with_the_rows_of_an_undisturbed_
     assert 1 <= len(lost) <= 2  # the dead worker's shard, and the one that waited for it
 
 
+def test_a_run_whose_server_is_killed_starts_it_again_and_goes_on(undisturbed, tmp_path):
+    photos, home = undisturbed
+    run = KilledRun(photos, tmp_path / "home")
+    while not run.ended("ingest"):
+        time.sleep(0.05)
+
+    for server in run.members("server"):
+        server.kill()
+    run.finish()
+
+    assert run.said("the Prefect server ended")
+    assert rows_of(tmp_path / "home") == rows_of(home)
+
+
 @pytest.mark.slow
 def test_runs_killed_at_twenty_moments_end_with_the_rows_of_an_undisturbed_one(
     undisturbed, tmp_path
