@@ -6,6 +6,7 @@ Keep out: the flows themselves, one module each; what stages do (`tasks`).
 
 import logging
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Final
 
 from flows.site import Run
@@ -50,6 +51,11 @@ def check_corpora(corpus: Sequence[str]) -> None:
             raise ValueError(message)
 
 
+def folder_of(name: str, home: Path) -> str:
+    """Return the folder of a corpus, which for scenes:N lies under the home."""
+    return str(home / "corpora" / name.replace(":", "-")) if name.startswith(SCENES) else name
+
+
 def resolve_corpora(run: Run, corpus: Sequence[str]) -> list[str]:
     """Return the corpora's full names, after drawing the scenes that are asked for.
 
@@ -62,12 +68,10 @@ def resolve_corpora(run: Run, corpus: Sequence[str]) -> list[str]:
     latest = runs.latest(run.site.db, "images") if not corpus else None
     folders = list(latest.settings["corpora"]) if latest is not None else []
     for name in corpus:
+        folder = folder_of(name, run.site.home)
         if name.startswith(SCENES):
-            folder = run.site.home / "corpora" / name.replace(":", "-")
-            scenes.write_scenes(folder, int(name.removeprefix(SCENES)))
-            folders.append(str(folder))
-        else:
-            folders.append(name)
+            scenes.write_scenes(Path(folder), int(name.removeprefix(SCENES)))
+        folders.append(folder)
     corpora = ingest.resolve_corpora(folders)
     run.settings["corpora"] = corpora
     return corpora

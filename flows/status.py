@@ -9,6 +9,7 @@ from typing import Any
 
 from flows.settings import Settings
 from flows.site import lock_path
+from flows.stages import folder_of
 from storage import embeddings, runs
 from storage.database import Database
 from storage.receipts import Receipt
@@ -35,7 +36,8 @@ def status(settings: Settings, values: Mapping[str, Any]) -> dict[str, Any]:
             name: {"version": version, "rows": rows} for name, version, rows in db.overview()
         },
     }
-    corpora = values["corpus"] or _latest_corpora(db)
+    named = [folder_of(name, settings.home) for name in values["corpus"]]
+    corpora = named or _latest_corpora(db)
     if not corpora:
         return found | {"corpora": [], "stages": {}}
     corpora = ingest.resolve_corpora(corpora)
