@@ -81,6 +81,7 @@ def parameters(options: argparse.Namespace) -> dict[str, Any]:
     Raises:
         ValidationError: if a value is out of range.
     """
+    from tasks.embed import EmbedConfig
     from tasks.encoders import EncoderConfig
     from tasks.ingest import IngestConfig
     from tasks.mining.thresholds import MineConfig
@@ -94,7 +95,7 @@ def parameters(options: argparse.Namespace) -> dict[str, Any]:
 
     def encoder(role: str) -> EncoderConfig:
         renamed = {
-            "spec": given.get(role, f"tiny:{role}"),
+            "spec": given.get(role, EmbedConfig().of(role).spec),
             "image_px": given.get(f"{role}_px"),
             "pooling": given.get(f"{role}_pooling", "default"),
             "dtype": given.get(f"{role}_dtype", "float32"),

@@ -20,8 +20,8 @@ from tasks.encoders import EncoderConfig
 from tasks.stage import run_stage
 from tasks.workers import WorkersConfig
 
-CLIP = EncoderConfig(spec="tiny:clip")
-SSL = EncoderConfig(spec="tiny:ssl")
+CLIP = EmbedConfig().clip
+SSL = EmbedConfig().ssl
 
 
 @flow(name="embed", flow_run_name="embed")

@@ -65,8 +65,7 @@ def resolve_corpora(run: Run, corpus: Sequence[str]) -> list[str]:
         ValueError: if there is none, or one is not a folder.
     """
     check_corpora(corpus)
-    latest = runs.latest(run.site.db, "images") if not corpus else None
-    folders = list(latest.settings["corpora"]) if latest is not None else []
+    folders = runs.latest_corpora(run.site.db) if not corpus else []
     for name in corpus:
         folder = folder_of(name, run.site.home)
         if name.startswith(SCENES):

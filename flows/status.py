@@ -37,17 +37,12 @@ def status(settings: Settings, values: Mapping[str, Any]) -> dict[str, Any]:
         },
     }
     named = [folder_of(name, settings.home) for name in values["corpus"]]
-    corpora = named or _latest_corpora(db)
+    corpora = named or runs.latest_corpora(db)
     if not corpora:
         return found | {"corpora": [], "stages": {}}
     corpora = ingest.resolve_corpora(corpora)
     site = Site(db=db, home=settings.home, workers=Workers(values["workers"]))
     return found | {"corpora": corpora, "stages": _stages(site, corpora, values)}
-
-
-def _latest_corpora(db: Database) -> Sequence[str]:
-    run = runs.latest(db, "images")
-    return run.settings["corpora"] if run is not None else ()
 
 
 def _stages(site: Site, corpora: Sequence[str], values: Mapping[str, Any]) -> dict[str, Any]:

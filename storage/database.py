@@ -15,7 +15,6 @@ from typing import NamedTuple
 
 import lancedb
 import pyarrow as pa
-import pyarrow.compute as pc
 from lancedb.table import Table
 
 VERSION_KEY = b"mmvp.schema"
@@ -256,11 +255,3 @@ def is_disk_error(error: BaseException) -> bool:
 
 def _tuples(rows: pa.Table) -> Iterator[tuple[object, ...]]:
     return zip(*(column.to_pylist() for column in rows.columns), strict=True)
-
-
-def count(rows: pa.Table, column: str) -> dict[str, int]:
-    """Return how often each value of a column occurs, by value."""
-    counted = pc.value_counts(rows[column]).to_pylist()
-    return {
-        entry["values"]: entry["counts"] for entry in sorted(counted, key=lambda e: e["values"])
-    }

@@ -7,18 +7,19 @@ An encoder's name ends with the fingerprint of all that decides a bit of its vec
 never needs to be overwritten: other bits have another name.
 
 Shapes:
-    N  images    D  width of a vector
+    N  images    D  width of a vector (of CLIP)    E  width of an SSL vector
 """
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
 from storage.database import Database, TableSpec
+from storage.receipts import Receipt
 
 PREFIX: Final = "embeddings_"
 FACTS_KEY: Final = b"mmvp.encoder"
@@ -88,3 +89,22 @@ def read(
     column = rows["vector"].combine_chunks()
     all_ND = np.asarray(column.flatten()).reshape(len(column), width)
     return found, all_ND[[index[image] for image in found]]
+
+
+class BothVectors(NamedTuple):
+    """The images that have a vector of both encoders, sorted, and the vectors in their order."""
+
+    ids: list[str]
+    clip_ND: NDArray[np.float32]
+    ssl_NE: NDArray[np.float32]
+
+
+def read_both(db: Database, clip: Receipt, ssl: Receipt, images: Sequence[str]) -> BothVectors:
+    """Return the vectors of those of `images` that both tables hold, each at its receipt's version.
+
+    Raises:
+        StoreError: if one of the versions no longer exists.
+    """
+    ids, clip_ND = read(db, clip.table.removeprefix(PREFIX), images, version=clip.version)
+    common, ssl_NE = read(db, ssl.table.removeprefix(PREFIX), ids, version=ssl.version)
+    return BothVectors(common, clip_ND[np.isin(ids, common)], ssl_NE)

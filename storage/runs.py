@@ -76,3 +76,9 @@ def read(db: Database) -> list[RunRow]:
 def latest(db: Database, receipt: str) -> RunRow | None:
     """Return the last run that left a receipt of this name; None when there is none."""
     return next((run for run in reversed(read(db)) if receipt in run.receipts), None)
+
+
+def latest_corpora(db: Database) -> list[str]:
+    """Return the corpora of the last run that ingested; none when there is no such run."""
+    run = latest(db, "images")
+    return list(run.settings["corpora"]) if run is not None else []

@@ -182,10 +182,11 @@ def run(context: Context) -> Outcome:
         names=names,
         device=context.site.workers.config.device_kind(),
     )
+    workers = context.site.workers
     progress = Progress(NAME, len(items), "images")
     failures: list[Failure] = []
     new = 0
-    for done in context.site.workers.run(embed, cut(items, _shard_images(context))):
+    for done in workers.run(embed, cut(items, workers.config.shard_images)):
         found = done.value or ShardVectors(
             {}, {}, [Failure(item.key, "kills-worker", "") for item in done.shard.items]
         )
@@ -207,10 +208,6 @@ def run(context: Context) -> Outcome:
         reasons=dict(sorted(reasons.items())),
         figures={"encoders": names},
     )
-
-
-def _shard_images(context: Context) -> int:
-    return context.site.workers.config.shard_images
 
 
 def _missing(context: Context, held: Mapping[str, Sequence[str]]) -> list[ImageItem]:

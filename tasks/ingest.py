@@ -149,7 +149,7 @@ def run(context: Context) -> Outcome:
     before = set(paths.images(context.db, corpora))
     for listing in listings:
         _sync(context, listing)
-    after = set(paths.images(context.db, corpora))
+    after = paths.images(context.db, corpora)
     found = refused.read(context.db, NAME, corpora)
     reasons = Counter(row.reason for row in found)
     files = sum(len(listing.files) for listing in listings)
@@ -160,16 +160,16 @@ def run(context: Context) -> Outcome:
             f"; `mmvp show refused` lists the reasons"
         )
         raise ValueError(message)
-    duplicates = len(paths.read(context.db, corpora)) - len(after)
+    duplicates = sum(len(files_held) for files_held in after.values()) - len(after)
     reasons |= Counter({"duplicate": duplicates}) if duplicates else Counter()
     unused = sum(listing.captions_unused for listing in listings)
     if unused:
         reasons["caption-without-file"] = unused
     return Outcome(
-        new=len(after - before),
+        new=len(after.keys() - before),
         rows=len(after),
         reasons=dict(sorted(reasons.items())),
-        figures={"files": files, "removed": len(before - after)},
+        figures={"files": files, "removed": len(before - after.keys())},
     )
 
 

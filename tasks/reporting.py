@@ -146,15 +146,9 @@ def gather(context: Context) -> ReportContents:
 
 
 def _plane(context: Context, images: Sequence[str]) -> Observed:
-    inputs, limit = context.inputs, context.config.plane_pairs
-    vectors: list[NDArray[np.float32]] = []
-    ids: list[str] = sorted(set(images))
-    for role in ("ssl", "clip"):
-        encoder = inputs[role].table.removeprefix(embeddings.PREFIX)
-        found, vectors_ND = embeddings.read(context.db, encoder, ids, version=inputs[role].version)
-        vectors = [kept[np.isin(ids, found)] for kept in vectors] + [vectors_ND]
-        ids = found
-    ssl_NE, clip_ND = vectors
+    limit = context.config.plane_pairs
+    clip, ssl = context.inputs["clip"], context.inputs["ssl"]
+    _, clip_ND, ssl_NE = embeddings.read_both(context.db, clip, ssl, sorted(set(images)))
     return observe(clip_ND, ssl_NE, all_pairs=limit, sampled_pairs=limit)
 
 

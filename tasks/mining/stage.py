@@ -10,7 +10,6 @@ one commit, so the table never holds half a search, and pairs of images that are
 from collections import Counter
 from collections.abc import Sequence
 
-import numpy as np
 import pyarrow as pa
 
 from storage import embeddings, pairs, paths
@@ -48,11 +47,7 @@ def run(context: Context) -> Outcome:
     mining, corpora = context.facts["mining"], context.facts["corpora"]
     db, inputs = context.db, context.inputs
     held = paths.images(db, corpora, version=inputs["paths"].version)
-    ids, clip_ND = _vectors(context, "clip", list(held))
-    ssl_ids, ssl_NE = _vectors(context, "ssl", ids)
-    if len(ssl_ids) < len(ids):
-        clip_ND = clip_ND[np.isin(ids, ssl_ids)]
-        ids = ssl_ids
+    ids, clip_ND, ssl_NE = embeddings.read_both(db, inputs["clip"], inputs["ssl"], list(held))
     thresholds = resolve_thresholds(config, clip_ND, ssl_NE)
     found = mine(clip_ND, ssl_NE, clip_above=thresholds.clip_above, ssl_below=thresholds.ssl_below)
     left_out = select(found, config.benchmark_pairs)
@@ -88,14 +83,6 @@ def run(context: Context) -> Outcome:
             "removed": len(before - set(names)),
         },
     )
-
-
-def _vectors(
-    context: Context, role: str, ids: Sequence[str]
-) -> tuple[list[str], np.ndarray[tuple[int, int], np.dtype[np.float32]]]:
-    receipt = context.inputs[role]
-    encoder = receipt.table.removeprefix(embeddings.PREFIX)
-    return embeddings.read(context.db, encoder, ids, version=receipt.version)
 
 
 def look(context: Context) -> Receipts | None:

@@ -16,7 +16,6 @@ from storage.database import (
     StoreError,
     TableSpec,
     any_of,
-    count,
     is_disk_error,
 )
 
@@ -414,9 +413,3 @@ def test_a_read_only_store_can_be_read_and_refuses_every_write(small_disk):
 )
 def test_only_errors_of_the_disk_itself_last(error, is_lasting):
     assert is_disk_error(error) is is_lasting
-
-
-def test_values_are_counted_by_value():
-    rows = table_of(("b", "x", 1, None), ("a", "x", 2, None), ("b", "y", 3, None))
-
-    assert list(count(rows, "place").items()) == [("a", 1), ("b", 2)]
