@@ -24,6 +24,7 @@ SPEC: Final = TableSpec(
             pa.field("ssl_cosine", pa.float64(), nullable=False),
             pa.field("selected", pa.bool_(), nullable=False),
             pa.field("left_out", pa.string()),
+            pa.field("attribute", pa.string()),
         ]
     ),
     keys=("mining", "pair_id"),
@@ -47,7 +48,8 @@ class PairRow:
     """Two images that one encoder (`clip`) takes for the same and another (`ssl`) tells apart.
 
     Both cosines are in [-1, 1], in float64. `selected` says whether the pair is part of the
-    mining's benchmark; `left_out` says why not (null when it is).
+    mining's benchmark; `left_out` says why not (null when it is). `attribute` is what a selected
+    pair is asked about (null where the corpus' metadata tells nothing).
     """
 
     mining: str
@@ -58,6 +60,7 @@ class PairRow:
     ssl_cosine: float
     selected: bool
     left_out: str | None
+    attribute: str | None
 
 
 def replace(db: Database, mining: str, rows: pa.Table) -> None:

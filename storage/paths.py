@@ -1,12 +1,14 @@
-"""The `paths` table: which file of which corpus holds which image; duplicates too.
+"""The `paths` table: which file of which corpus holds which image, and what is told of it.
 
 Put here: the schema of `paths`, its keys, its reads and writes.
 Keep out: walking folders (`tasks.ingest`); files that hold no image (`storage.refused`).
 """
 
-from collections.abc import Sequence
+import json
+import sys
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 import pyarrow as pa
 
@@ -21,6 +23,7 @@ SPEC: Final = TableSpec(
             pa.field("image", pa.string(), nullable=False),
             pa.field("label", pa.string()),
             pa.field("caption", pa.string()),
+            pa.field("attributes", pa.string()),
             pa.field("size_bytes", pa.int64(), nullable=False),
             pa.field("mtime_ns", pa.int64(), nullable=False),
             pa.field("made_by", pa.string(), nullable=False),
@@ -32,10 +35,11 @@ SPEC: Final = TableSpec(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PathRow:
-    """One file of a corpus.
+    """One file of a corpus; files of equal content have a row each.
 
     `corpus` and `path` are absolute; `mtime_ns` is the file's time of change in nanoseconds;
-    `made_by` is the fingerprint of the code that read the file.
+    `made_by` is the fingerprint of the code that read the file; `attributes` is the text that
+    `attributes_json` returns.
     """
 
     corpus: str
@@ -43,9 +47,26 @@ class PathRow:
     image: str
     label: str | None
     caption: str | None
+    attributes: str | None
     size_bytes: int
     mtime_ns: int
     made_by: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Metadata:
+    """What the files of an image tell of it; attributes are name -> text."""
+
+    label: str | None
+    caption: str | None
+    attributes: Mapping[str, str]
+
+
+def attributes_json(attributes: Mapping[str, str]) -> str | None:
+    """Return attributes as they are stored: canonical JSON, so equal ones are equal texts."""
+    if not attributes:
+        return None
+    return json.dumps(dict(attributes), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 
 def upsert(db: Database, rows: Sequence[PathRow]) -> None:
@@ -81,3 +102,53 @@ def images(
 def corpora(db: Database) -> list[str]:
     """Return the names of all corpora in the store, sorted."""
     return sorted(db.read(SPEC, columns=["corpus"])["corpus"].unique().to_pylist())
+
+
+def metadata(
+    db: Database, corpora: Sequence[str], *, version: int | None = None
+) -> dict[str, Metadata]:
+    """Return what is told of the distinct images of these corpora: id -> metadata, sorted by id.
+
+    Of an image with several files, a label or an attribute counts if all files that state it
+    agree; the caption is that of the first file by corpus and path that has one.
+    """
+    told = ["image", "label", "caption", "attributes"]
+    rows = db.read(SPEC, version=version, where=any_of("corpus", corpora), columns=told)
+    files: dict[str, list[_Told]] = {}
+    for image, *said in zip(*(column.to_pylist() for column in rows.columns), strict=True):
+        files.setdefault(image, []).append(_Told(*said))
+    return {image: _metadata(held) for image, held in sorted(files.items())}
+
+
+class _Told(NamedTuple):
+    label: str | None
+    caption: str | None
+    attributes: str | None
+
+
+def _metadata(files: Sequence[_Told]) -> Metadata:
+    texts = dict.fromkeys(file.attributes for file in files if file.attributes is not None)
+    stated = [_DECODER.decode(text) for text in texts]
+    labels = {file.label for file in files if file.label is not None}
+    return Metadata(
+        label=labels.pop() if len(labels) == 1 else None,
+        caption=next((file.caption for file in files if file.caption is not None), None),
+        attributes=stated[0] if len(stated) == 1 else _agreed(stated),
+    )
+
+
+def _agreed(stated: Sequence[Mapping[str, str]]) -> dict[str, str]:
+    return {
+        name: value
+        for attributes in stated
+        for name, value in attributes.items()
+        if all(other.get(name, value) == value for other in stated)
+    }
+
+
+def _interned(pairs: Sequence[tuple[str, str]]) -> dict[str, str]:
+    """Return a dict; names and texts repeat from image to image, so memory holds each once."""
+    return {sys.intern(name): sys.intern(text) for name, text in pairs}
+
+
+_DECODER: Final = json.JSONDecoder(object_pairs_hook=_interned)

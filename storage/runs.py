@@ -5,7 +5,7 @@ Keep out: running anything (`flows`).
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -73,9 +73,16 @@ def read(db: Database) -> list[RunRow]:
     return sorted(rows, key=lambda row: row.finished)
 
 
-def latest(db: Database, receipt: str) -> RunRow | None:
-    """Return the last run that left a receipt of this name; None when there is none."""
-    return next((run for run in reversed(read(db)) if receipt in run.receipts), None)
+def latest(db: Database, receipt: str, corpora: Sequence[str] | None = None) -> RunRow | None:
+    """Return the last run, of these corpora, that left a receipt of this name; None if none did."""
+    return next(
+        (
+            run
+            for run in reversed(read(db))
+            if receipt in run.receipts and corpora in (None, run.settings.get("corpora"))
+        ),
+        None,
+    )
 
 
 def latest_corpora(db: Database) -> list[str]:

@@ -7,9 +7,36 @@ tables that it uses and on no other.
 from collections.abc import Mapping
 from typing import Final
 
-from storage import images, pairs, paths, refused, runs, shards
+from storage import (
+    answers,
+    comparisons,
+    images,
+    models,
+    pairs,
+    paths,
+    probes,
+    questions,
+    refused,
+    runs,
+    scores,
+    shards,
+)
 from storage.database import TableSpec
 
 SPECS: Final[Mapping[str, TableSpec]] = {
-    module.SPEC.name: module.SPEC for module in (images, paths, refused, pairs, shards, runs)
+    module.SPEC.name: module.SPEC
+    for module in (
+        images,
+        paths,
+        refused,
+        pairs,
+        probes,
+        questions,
+        models,
+        answers,
+        scores,
+        comparisons,
+        shards,
+        runs,
+    )
 }
