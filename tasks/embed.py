@@ -8,11 +8,9 @@ alone, so a shard may hold any images, and only what the table lacks is computed
 """
 
 import logging
-import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from functools import lru_cache, partial
-from pathlib import Path
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -23,7 +21,7 @@ from storage import embeddings, paths, refused
 from storage.receipts import Receipt, digest_rows
 from storage.refused import RefusedRow
 from tasks.encoders import Encoder, EncoderConfig, EncoderIdentity, identify, load
-from tasks.images import RefusedImageError, decode, image_id, read_file
+from tasks.images import RefusedImageError, find_pixels
 from tasks.progress import Progress
 from tasks.shards import record
 from tasks.stage import Context, Outcome, Receipts, Site, Stage, made_by
@@ -32,11 +30,10 @@ from tasks.workers import cut
 log = logging.getLogger(__name__)
 
 NAME = "embed"
-ROLES = ("clip", "ssl")
 
 
 class EmbedConfig(BaseModel):
-    """The two encoders; `clip` and `ssl` are roles, and any two encoders can play them."""
+    """The encoders; `clip`, `ssl` and `control` are roles, and any encoders can play them."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
@@ -46,9 +43,13 @@ class EmbedConfig(BaseModel):
     ssl: EncoderConfig = EncoderConfig(spec="tiny:ssl")
     """The encoder that serves as the reference."""
 
-    def of(self, role: str) -> EncoderConfig:
-        """Return the encoder that plays `clip` or `ssl`."""
-        return self.clip if role == "clip" else self.ssl
+    control: EncoderConfig | None = None
+    """A third encoder to compare the first with, for instance one trained on other captions."""
+
+    def roles(self) -> Mapping[str, EncoderConfig]:
+        """Return the encoders by the roles that are played."""
+        played = {"clip": self.clip, "ssl": self.ssl, "control": self.control}
+        return {role: config for role, config in played.items() if config is not None}
 
 
 class ImageItem(NamedTuple):
@@ -83,7 +84,10 @@ def identify_encoders(site: Site, config: EmbedConfig) -> dict[str, EncoderIdent
     """
     device = site.workers.config.device_kind()
     cache = site.home / "cache" / "weights.json"
-    return {role: identify(config.of(role), device=device, hash_cache=cache) for role in ROLES}
+    return {
+        role: identify(encoder, device=device, hash_cache=cache)
+        for role, encoder in config.roles().items()
+    }
 
 
 def prepare(site: Site, config: EmbedConfig, corpora: Sequence[str], inputs: Receipts) -> Context:
@@ -122,35 +126,20 @@ def embed_images(
     failures = []
     for item in items:
         try:
-            pixels[item.key] = _pixels(item)
+            pixels[item.key] = find_pixels(item.key, item.paths)
         except RefusedImageError as error:
             failures.append(Failure(item.key, error.reason, error.detail))
     ids, vectors = {}, {}
-    for role in ROLES:
+    for role, played in config.roles().items():
         wanted = [item.key for item in items if role in item.roles and item.key in pixels]
         if wanted:
-            encoder = _encoder(config.of(role), names[role], device)
+            encoder = _encoder(played, names[role], device)
             ids[role] = wanted
             vectors[role] = encoder.embed([pixels[key] for key in wanted])
     return ShardVectors(ids, vectors, failures)
 
 
-def _pixels(item: ImageItem) -> NDArray[np.uint8]:
-    """Decode the first file that still holds the image."""
-    changed = RefusedImageError("vanished", "no file holds it any more")
-    for path in item.paths:
-        try:
-            data = read_file(Path(path))
-        except RefusedImageError as error:
-            changed = error
-            continue
-        if image_id(data) == item.key:
-            return decode(data, max_pixels=sys.maxsize).pixels_HWC  # ingest has judged its size
-        changed = RefusedImageError("changed", f"{path} holds other bytes than when it was read")
-    raise changed
-
-
-@lru_cache(maxsize=2)
+@lru_cache(maxsize=3)
 def _encoder(config: EncoderConfig, name: str, device: Literal["cpu", "cuda"]) -> Encoder:
     import torch
 
@@ -216,7 +205,7 @@ def _missing(context: Context, held: Mapping[str, Sequence[str]]) -> list[ImageI
     }
     items = []
     for image, files in held.items():
-        roles = tuple(role for role in ROLES if image not in stored[role])
+        roles = tuple(role for role, ids in stored.items() if image not in ids)
         if roles:
             items.append(ImageItem(image, files, roles))
     return items
@@ -254,7 +243,7 @@ def _refuse(
 
 
 def look(context: Context) -> Receipts | None:
-    """Measure the receipts `clip` and `ssl`: the corpora's images that have a vector.
+    """Measure a receipt a role, such as `clip`: the corpora's images that have a vector.
 
     The result is None when an image lacks a vector and is not refused either.
     """

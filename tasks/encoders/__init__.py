@@ -7,7 +7,19 @@ Importing this package imports no model library; that happens when an encoder is
 """
 
 from tasks.encoders.encoder import Encoder, EncoderIdentity
-from tasks.encoders.identity import identify, load
+from tasks.encoders.identity import has_texts, identify, load, load_texts, load_tokens
+from tasks.encoders.parts import TextEncoder, TokenEncoder
 from tasks.encoders.specs import EncoderConfig
 
-__all__ = ["Encoder", "EncoderConfig", "EncoderIdentity", "identify", "load"]
+__all__ = [
+    "Encoder",
+    "EncoderConfig",
+    "EncoderIdentity",
+    "TextEncoder",
+    "TokenEncoder",
+    "has_texts",
+    "identify",
+    "load",
+    "load_texts",
+    "load_tokens",
+]

@@ -67,31 +67,11 @@ class Encoder:
         """
         vectors_ND = np.zeros((len(images), self.width), np.float32)
         done = 0
-        for count, pixels in self._batches(images):
+        for count, pixels in batches(images, self.recipe, self._config.batch_images):
             rows_BD = self._forward(pixels)[:count]
             vectors_ND[done : done + count] = self._unit(rows_BD, done, len(images))
             done += count
         return vectors_ND
-
-    def _batches(
-        self, images: Sequence[NDArray[np.uint8]]
-    ) -> Iterator[tuple[int, NDArray[np.float32]]]:
-        """Yield the number of images and their pixels, the next batch prepared meanwhile."""
-        size = self._config.batch_images
-        with ThreadPoolExecutor(min(8, os.cpu_count() or 1, size)) as pool:
-
-            def start(first: int) -> list[Future[NDArray[np.float32]]]:
-                batch = images[first : first + size]
-                return [pool.submit(prepare, image, self.recipe) for image in batch]
-
-            waiting = start(0)
-            for first in range(0, len(images), size):
-                ready, waiting = waiting, start(first + size)
-                side = self.recipe.crop_px
-                pixels = np.zeros((size, 3, side, side), np.float32)
-                for row, image in enumerate(ready):
-                    pixels[row] = image.result()
-                yield len(ready), pixels
 
     def _unit(self, rows_BD: NDArray[np.float32], done: int, total: int) -> NDArray[np.float32]:
         exact_BD = rows_BD.astype(np.float64)
@@ -107,3 +87,25 @@ class Encoder:
             raise ValueError(message)
         unit_BD: NDArray[np.float32] = (exact_BD / length_B[:, None]).astype(np.float32)
         return unit_BD
+
+
+def batches(
+    images: Sequence[NDArray[np.uint8]], recipe: Recipe, size: int
+) -> Iterator[tuple[int, NDArray[np.float32]]]:
+    """Yield the number of images and their pixels, the next batch prepared meanwhile.
+
+    Pixels are always (size, 3, S, S), zeros where there is no image.
+    """
+    with ThreadPoolExecutor(min(8, os.cpu_count() or 1, size)) as pool:
+
+        def start(first: int) -> list[Future[NDArray[np.float32]]]:
+            batch = images[first : first + size]
+            return [pool.submit(prepare, image, recipe) for image in batch]
+
+        waiting = start(0)
+        for first in range(0, len(images), size):
+            ready, waiting = waiting, start(first + size)
+            pixels = np.zeros((size, 3, recipe.crop_px, recipe.crop_px), np.float32)
+            for row, image in enumerate(ready):
+                pixels[row] = image.result()
+            yield len(ready), pixels

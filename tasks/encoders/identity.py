@@ -15,6 +15,7 @@ from typing import Final
 
 from tasks.encoders.encoder import Encoder, EncoderIdentity
 from tasks.encoders.files import sha256_of
+from tasks.encoders.parts import TextEncoder, TokenEncoder
 from tasks.encoders.registry import Source, find_source
 from tasks.encoders.specs import Device, EncoderConfig, parse_spec
 from tasks.fingerprints import code_digest, digest
@@ -47,6 +48,44 @@ def load(config: EncoderConfig, *, device: Device = "cpu") -> Encoder:
     module, source = find_source(config)
     identity = _name(config, device, module, source, None)
     return Encoder(identity, source.build(device), source.recipe, config)
+
+
+def load_tokens(config: EncoderConfig, *, layer: int, device: Device = "cpu") -> TokenEncoder:
+    """Build the encoder up to the patch tokens of a block: -1 the last, -2 the one before.
+
+    Raises:
+        ValueError: as `load`; or if the library gives no patch tokens.
+    """
+    module, source = find_source(config)
+    if source.build_tokens is None:
+        message = f"encoder {config.spec!r} gives no patch tokens yet; those of tiny: do"
+        raise ValueError(message)
+    identity = _name(config, device, module, source, None)
+    forward = source.build_tokens(device, layer)
+    return TokenEncoder(identity, forward, source.recipe, config.batch_images)
+
+
+def has_texts(config: EncoderConfig) -> bool:
+    """Say whether the encoder has a text tower that can be used.
+
+    Raises:
+        ValueError: if the library, the model or its weights are unknown or cannot be had.
+    """
+    return find_source(config)[1].build_texts is not None
+
+
+def load_texts(config: EncoderConfig, *, device: Device = "cpu") -> TextEncoder:
+    """Build the text tower of a CLIP.
+
+    Raises:
+        ValueError: as `load`; or if the encoder has none.
+    """
+    module, source = find_source(config)
+    if source.build_texts is None:
+        message = f"encoder {config.spec!r} has no text tower to ask; those of tiny: do"
+        raise ValueError(message)
+    identity = _name(config, device, module, source, None)
+    return TextEncoder(identity, source.build_texts(device))
 
 
 def _name(

@@ -35,6 +35,9 @@ LIBRARIES: Final[dict[str, str]] = {
 
 PLUGINS: Final = "mmvp.encoders"
 
+TextForward: TypeAlias = Callable[[Sequence[str]], NDArray[np.float32]]
+"""Texts to one row each, (N, D), not yet of unit length."""
+
 SEED: Final = 0
 """Random weights come from this seed, always."""
 
@@ -60,6 +63,12 @@ class Source:
 
     build: Callable[[Device], Forward]
     """Read the weights and put the model on a device."""
+
+    build_tokens: Callable[[Device, int], Forward] | None = None
+    """The same for patch tokens (B, P, D) after a block: -1 the last, -2 the one before."""
+
+    build_texts: Callable[[Device], TextForward] | None = None
+    """The same for the text tower of a CLIP."""
 
 
 def libraries() -> dict[str, str]:

@@ -1,28 +1,32 @@
-"""The shipped encoders: a tiny CLIP and a tiny self-supervised (SimCLR) transformer.
+"""The shipped encoders: two tiny CLIPs and a tiny self-supervised (SimCLR) transformer.
 
-Put here: finding their weights, ours or another training's, and running their image towers.
-Keep out: their architectures (`tasks.encoders.tiny_models`), training, scenes (`tasks.scenes`).
+The two CLIPs, `clip` and `clip-control`, differ in the captions that they were trained on alone.
 
-The self-supervised one's vectors all point nearly the same way; their mean over its training
-images, stored with its weights as `embedding_mean`, is subtracted so that cosines tell images
-apart.
-
-Shapes:
-    B  images in a forward pass    D  width of a vector
+Put here: finding their weights, ours or another training's, and their input.
+Keep out: their towers (`tasks.encoders.tiny_towers`), training (`tasks.tiny_training`).
 """
 
+import json
+from functools import partial
 from pathlib import Path
-from typing import Final
+from pkgutil import resolve_name
+from typing import Any, Final
 
 from tasks.encoders.files import check_pickle
 from tasks.encoders.recipes import Recipe
-from tasks.encoders.registry import SEED, Forward, Source
-from tasks.encoders.specs import Device, EncoderConfig, Spec, refuse
+from tasks.encoders.registry import SEED, Source
+from tasks.encoders.specs import EncoderConfig, Spec, refuse
 
 IMAGE_PX: Final = 48
 EMBEDDING_MEAN: Final = "embedding_mean"
+WORDS: Final = "words"
+"""Name in a file's metadata of the words that its text tower knows, a JSON list."""
 SHIPPED: Final = Path(__file__).parent / "shipped"
-PACKAGE_OF: Final = {"clip": "open_clip_torch", "ssl": "transformers"}
+PACKAGE_OF: Final = {
+    "clip": "open_clip_torch",
+    "clip-control": "open_clip_torch",
+    "ssl": "transformers",
+}
 
 RECIPE: Final = Recipe(
     resize_px=IMAGE_PX,
@@ -49,9 +53,11 @@ def find(spec: Spec, config: EncoderConfig) -> Source:
     if file:
         check_pickle(file, config)
 
-    def build(device: Device) -> Forward:
-        builder = _build_clip if spec.model == "clip" else _build_ssl
-        return builder(file, config, device)
+    has_texts = spec.model != "ssl" and file is not None and read_words(file)
+    towers = f"tasks.encoders.tiny_towers:{'ssl' if spec.model == 'ssl' else 'clip'}"
+
+    def build(part: str, *arguments: Any) -> Any:  # torch is imported when a model is built
+        return resolve_name(f"{towers}_{part}")(file, config, *arguments)
 
     return Source(
         label=f"{spec.model} random" if spec.is_random else spec.model,
@@ -59,43 +65,19 @@ def find(spec: Spec, config: EncoderConfig) -> Source:
         recipe=RECIPE,
         files=[file] if file else [],
         packages=[PACKAGE_OF[spec.model]],
-        build=build,
+        build=partial(build, "vectors"),
+        build_tokens=partial(build, "tokens"),
+        build_texts=partial(build, "texts") if has_texts else None,
     )
 
 
-def _build_clip(file: Path | None, config: EncoderConfig, device: Device) -> Forward:
-    from tasks.encoders.tiny_models import tiny_clip
-    from tasks.encoders.towers import load_state, read_state, run_on, seeded
+def read_words(file: Path) -> list[str]:
+    """Return the words that a file's text tower knows; none if it has no such tower."""
+    from safetensors import SafetensorError, safe_open
 
-    with seeded():
-        visual = tiny_clip().get_submodule("visual")
-    if file:  # of the text tower, which may know other words, nothing is needed
-        state = read_state(file, config)
-        mine = {k.removeprefix("visual."): v for k, v in state.items() if k.startswith("visual.")}
-        load_state(visual, mine, config)
-    return run_on(visual, visual, config, device)
-
-
-def _build_ssl(file: Path | None, config: EncoderConfig, device: Device) -> Forward:
-    from torch import Tensor
-
-    from tasks.encoders.tiny_models import WIDTH, tiny_ssl
-    from tasks.encoders.towers import check_fit, load_state, read_state, run_on, seeded
-
-    with seeded():
-        model = tiny_ssl()
-    mean_D = None
-    if file:
-        state = read_state(file, config)
-        mean_D = state.pop(EMBEDDING_MEAN, None)
-        if mean_D is None:
-            check_fit(config, missing=[EMBEDDING_MEAN])
-        elif mean_D.shape != (WIDTH,):
-            check_fit(config, missing=[], reshaped=[EMBEDDING_MEAN])
-        load_state(model, state, config)
-
-    def embed(pixels: Tensor) -> Tensor:
-        cls_BD: Tensor = model(pixel_values=pixels).last_hidden_state[:, 0]
-        return cls_BD
-
-    return run_on(model, embed, config, device, mean_D=mean_D)
+    try:
+        with safe_open(file, "np") as opened:  # NumPy's way, which needs no torch
+            words: list[str] = json.loads((opened.metadata() or {}).get(WORDS, "[]"))
+    except (OSError, SafetensorError, ValueError):
+        return []
+    return words

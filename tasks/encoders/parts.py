@@ -1,0 +1,60 @@
+"""Parts of a loaded encoder: its patch tokens, which a language model reads, and its text tower.
+
+Put here: images to tokens, texts to unit vectors.
+Keep out: an image's one vector (`tasks.encoders.encoder`).
+
+Shapes:
+    N  images or texts    P  patches, in rows of the grid from the top left    D  width
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tasks.encoders.encoder import EncoderIdentity, batches
+from tasks.encoders.recipes import Recipe
+from tasks.encoders.registry import Forward, TextForward
+
+
+class TokenEncoder:
+    """A frozen vision encoder that gives a token for each patch of an image."""
+
+    def __init__(
+        self, identity: EncoderIdentity, forward: Forward, recipe: Recipe, batch_images: int
+    ) -> None:
+        self.identity = identity
+        self.recipe = recipe
+        self._forward = forward
+        self._batch_images = batch_images
+
+    def embed(self, images: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
+        """Return the tokens (N, P, D) of images HxWx3 RGB of any size.
+
+        Raises:
+            ValueError: if there is no image, or one is no RGB image.
+        """
+        if not images:
+            message = "an encoder's tokens were asked for no image at all"
+            raise ValueError(message)
+        parts = [
+            self._forward(pixels)[:count]
+            for count, pixels in batches(images, self.recipe, self._batch_images)
+        ]
+        return np.concatenate(parts)
+
+
+class TextEncoder:
+    """The text tower of a CLIP."""
+
+    def __init__(self, identity: EncoderIdentity, forward: TextForward) -> None:
+        self.identity = identity
+        self._forward = forward
+
+    def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Return one unit row (N, D) a text; each is computed alone, so its bits are its own."""
+        rows_ND = np.concatenate([self._forward([text]) for text in texts]).astype(np.float64)
+        unit_ND: NDArray[np.float32] = (
+            rows_ND / np.linalg.norm(rows_ND, axis=1, keepdims=True)
+        ).astype(np.float32)
+        return unit_ND
