@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from storage import embeddings, pairs, paths
 from storage.receipts import Receipt, digest_rows
+from tasks.attributes import know
 from tasks.fingerprints import digest
 from tasks.mining.search import mine
 from tasks.mining.selection import select
@@ -27,6 +28,7 @@ def prepare(site: Site, config: MineConfig, corpora: Sequence[str], inputs: Rece
     """Name the mining."""
     encoders = {role: inputs[role].table for role in ("clip", "ssl")}
     thresholds = config.model_dump(mode="json", exclude={"benchmark_pairs"})
+    known = know(paths.metadata(site.db, corpora, version=inputs["paths"].version))
     mining = digest([sorted(corpora), encoders, thresholds])[:16]
     return Context(
         site=site,
@@ -35,9 +37,11 @@ def prepare(site: Site, config: MineConfig, corpora: Sequence[str], inputs: Rece
             "mining": mining,
             "corpora": list(corpora),
             "config": config.model_dump(mode="json"),
+            "knowledge": known.digest(),
         },
         inputs=inputs,
         made_by=made_by(__name__),
+        given=known,
     )
 
 
@@ -50,7 +54,7 @@ def run(context: Context) -> Outcome:
     ids, clip_ND, ssl_NE = embeddings.read_both(db, inputs["clip"], inputs["ssl"], list(held))
     thresholds = resolve_thresholds(config, clip_ND, ssl_NE)
     found = mine(clip_ND, ssl_NE, clip_above=thresholds.clip_above, ssl_below=thresholds.ssl_below)
-    left_out = select(found, config.benchmark_pairs)
+    left_out, attribute = select(found, config.benchmark_pairs, ids, context.given)
     image_a = [ids[i] for i in found.i]
     image_b = [ids[j] for j in found.j]
     names = [pairs.pair_id(a, b) for a, b in zip(image_a, image_b, strict=True)]
@@ -64,6 +68,7 @@ def run(context: Context) -> Outcome:
             "ssl_cosine": found.ssl_cosine,
             "selected": pa.array([reason is None for reason in left_out], pa.bool_()),
             "left_out": pa.array(left_out, pa.string()),
+            "attribute": pa.array(attribute, pa.string()),
         }
     )
     before = set(pairs.ids(db, mining))
@@ -81,6 +86,7 @@ def run(context: Context) -> Outcome:
             "images": len(ids),
             "selected": int(sum(reason is None for reason in left_out)),
             "removed": len(before - set(names)),
+            "source": context.given.source,
         },
     )
 
@@ -95,7 +101,8 @@ def look(context: Context) -> Receipts | None:
         version=version,
         rows=len(rows),
         digest=digest_rows(
-            [context.made_by, mining], [f"{row.pair_id} {row.selected}" for row in rows]
+            [context.made_by, mining],
+            [f"{row.pair_id} {row.left_out} {row.attribute}" for row in rows],
         ),
     )
     return {"pairs": receipt}

@@ -1,0 +1,1 @@
+"""Questions about pairs of images, written from a corpus' own metadata."""

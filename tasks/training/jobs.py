@@ -1,0 +1,128 @@
+"""What a worker does for the stage `train`: train some models and write their folders.
+
+Put here: one model's folder, and the encoders' tokens and language models that models share.
+Keep out: which models there are to train (`stage`, beside this file).
+
+A folder is written beside its place and moved there when it is whole; one that is there is kept.
+"""
+
+import hashlib
+import json
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+from transformers import PreTrainedTokenizerFast
+
+from tasks.encoders import EncoderConfig
+from tasks.encoders.specs import Device
+from tasks.training import material
+from tasks.training.features import ImageFiles, token_features
+from tasks.training.loop import State, learn_language, make_model, train_model
+from tasks.training.recipe import TOWERS, TrainConfig, Variant
+from tasks.training.words import make_tokenizer
+
+WEIGHTS = "model.safetensors"
+RECORD = "training.json"
+
+
+class Assignment(NamedTuple):
+    """A model to train, by its name."""
+
+    key: str
+    variant: Variant
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Course:
+    """What the models of a run share: the material, the settings, the encoders by role."""
+
+    material: Path
+    models: Path
+    config: TrainConfig
+    encoders: Mapping[str, EncoderConfig]
+    names: Mapping[str, str]
+    device: Device
+
+
+class Trained(NamedTuple):
+    """A finished model: the sha256 of its weights and what training measured."""
+
+    model: str
+    weights: str
+    figures: Mapping[str, Any]
+
+
+def is_whole(folder: Path) -> bool:
+    """Say whether a model's folder holds its weights and its record."""
+    return (folder / WEIGHTS).is_file() and (folder / RECORD).is_file()
+
+
+def train_models(assignments: Sequence[Assignment], course: Course) -> list[Trained]:
+    """Train models one after the other; those whose folder is there are read instead."""
+    torch.set_num_threads(1)  # one worker a core; and the number of threads can change bits
+    return [_trained(assignment, course) for assignment in assignments]
+
+
+def _trained(assignment: Assignment, course: Course) -> Trained:
+    folder = course.models / assignment.key
+    if not is_whole(folder):
+        _train(assignment, course, folder)
+    weights = hashlib.sha256((folder / WEIGHTS).read_bytes()).hexdigest()
+    figures = json.loads((folder / RECORD).read_text())["figures"]
+    return Trained(assignment.key, weights, figures)
+
+
+def _train(assignment: Assignment, course: Course, folder: Path) -> None:
+    variant, config = assignment.variant, course.config
+    examples = material.load(course.material)
+    tokenizer = _tokenizer(course.material)
+    language, spoken = _language(course.material, config, variant.seed)
+    features = {role: _features(course, role) for role in TOWERS[variant.features]}
+    model = make_model(variant, config, features, tokenizer, language)
+    losses = train_model(model, variant, config, features, examples, tokenizer)
+    part = folder.with_name(f".{folder.name}.part")
+    shutil.rmtree(part, ignore_errors=True)
+    model.save_pretrained(part)
+    tokenizer.save_pretrained(part)
+    record = {
+        "features": variant.features,
+        "ssl_share": variant.ssl_share,
+        "seed": variant.seed,
+        "config": config.of_each_model(),
+        "encoders": {role: course.names[role] for role in TOWERS[variant.features]},
+        "figures": {"language": spoken, **losses},
+    }
+    (part / RECORD).write_text(json.dumps(record, indent=1))
+    shutil.rmtree(folder, ignore_errors=True)
+    part.rename(folder)
+
+
+@lru_cache(maxsize=1)
+def _tokenizer(file: Path) -> PreTrainedTokenizerFast:
+    return make_tokenizer(material.load(file))
+
+
+@lru_cache(maxsize=2)
+def _language(file: Path, config: TrainConfig, seed: int) -> tuple[State, list[float]]:
+    return learn_language(material.load(file), _tokenizer(file), config, seed)
+
+
+_FEATURES: dict[tuple[Path, str, str], Tensor] = {}
+"""By material, role and encoder; a role has its own layer, whichever encoder plays it."""
+
+
+def _features(course: Course, role: str) -> Tensor:
+    """Return the tokens of the material's images; those of all roles are made at once."""
+    if (course.material, role, course.names[role]) not in _FEATURES:
+        _FEATURES.clear()
+        images = [ImageFiles(one.image, one.paths) for one in material.load(course.material)]
+        found = token_features(images, course.encoders, course.names, course.device)
+        for one, tokens in found.items():
+            _FEATURES[course.material, one, course.names[one]] = tokens
+    return _FEATURES[course.material, role, course.names[role]]
