@@ -10,12 +10,39 @@ Exit code 0: done. 1: failed, the reason on stderr. 2: wrong usage.
 import argparse
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final
 
-STAGES: Final = ("ingest", "embed", "mine", "report")
-THROUGH: Final = ("ingest", "images", "embed", "mine", "pairs", "report")
-TABLES: Final = ("images", "paths", "refused", "pairs", "shards", "runs")
+STAGES: Final[Mapping[str, str]] = {
+    "ingest": "open what is new in a corpus, forget what is gone",
+    "embed": "compute the vectors that are missing",
+    "mine": "search all pairs of images for those that are CLIP-blind",
+    "questions": "write two questions for each selected pair, from what the corpus knows",
+    "probe": "fit linear probes to what each encoder sees",
+    "train": "train small multimodal models on CLIP, SSL and mixed features",
+    "evaluate": "ask the models what they were not asked before, and score them",
+    "report": "write the page, figures and numbers of a mining",
+}
+THROUGH: Final = (
+    *("ingest", "images", "embed", "mine", "pairs", "questions"),
+    *("probe", "train", "evaluate", "scores", "report"),
+)
+NEEDS: Final[Mapping[str, Collection[str]]] = {
+    "ingest": {"ingest"},
+    "embed": {"embed"},
+    "mine": {"embed", "mine"},
+    "questions": {"embed", "mine", "questions"},
+    "probe": {"embed", "probe"},
+    "train": {"embed", "mine", "train"},
+    "evaluate": {"embed", "mine", "questions", "evaluate"},
+    "report": {"embed", "mine", "report"},
+}
+"""The stages whose options a verb takes: its own, and those that name what it works on."""
+
+TABLES: Final = (
+    *("images", "paths", "refused", "pairs", "questions", "probes", "models"),
+    *("answers", "scores", "comparisons", "shards", "runs"),
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -36,22 +63,22 @@ def build_parser() -> argparse.ArgumentParser:
     )
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
     demo = _verb(verbs, "demo", "the whole pipeline on scenes drawn on the spot")
-    demo.add_argument("--images", type=int, metavar="N", help="scenes to draw (default 1000)")
+    demo.add_argument("--images", type=int, metavar="N", help="scenes to mine (default 4000)")
+    demo.add_argument(
+        "--train-images", type=int, metavar="N", help="scenes to train on (default 5000)"
+    )
+    _add_training(demo)
     _add_workers(demo)
     run = _verb(verbs, "run", "the pipeline on your own images")
     _add_corpus(run)
     run.add_argument("--through", choices=THROUGH, help="the last stage to run (default: report)")
-    _add_stage_options(run, STAGES)
-    described = {
-        "ingest": "open what is new in a corpus, forget what is gone",
-        "embed": "compute the vectors that are missing",
-        "mine": "search all pairs of images for those that are CLIP-blind",
-        "report": "write the page, figures and numbers of a mining",
-    }
-    for stage, text in described.items():
+    _add_stage_options(run, tuple(STAGES))
+    for stage, text in STAGES.items():
         verb = _verb(verbs, stage, text)
         _add_corpus(verb)
-        _add_stage_options(verb, STAGES[: STAGES.index(stage) + 1], only=stage)
+        _add_stage_options(verb, NEEDS[stage])
+    _add_study(_verb(verbs, "encoders", "train the shipped tiny encoders anew"), arms=True)
+    _add_study(_verb(verbs, "study", "compare CLIPs that differ in their captions alone"))
     up = _verb(verbs, "up", "Prefect server, worker and all deployments, on loopback")
     up.add_argument("--port", type=int, default=4200, help="port of the server (default 4200)")
     up.add_argument(
@@ -62,7 +89,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     status = _verb(verbs, "status", "what is in the store, what is current, what a run would do")
     _add_corpus(status)
-    _add_stage_options(status, STAGES)
+    _add_stage_options(status, tuple(STAGES))
     show = _verb(verbs, "show", "the rows of a table, in a stable order")
     show.add_argument("table", choices=TABLES)
     show.add_argument("--all", action="store_true", help="every row, not only the latest run's")
@@ -78,26 +105,49 @@ def _verb(verbs: Any, name: str, text: str) -> argparse.ArgumentParser:
     return verb
 
 
-def _add_corpus(verb: argparse.ArgumentParser) -> None:
+def _add_corpus(
+    verb: argparse.ArgumentParser, option: str = "--corpus", text: str | None = None
+) -> None:
     verb.add_argument(
-        "--corpus",
+        option,
         action="append",
         metavar="DIR",
-        help="folder of images, at any depth; may be given several times; scenes:N draws N scenes "
+        help=text
+        or "folder of images, at any depth; may be given several times; scenes:N draws N scenes "
         "(default: the corpora of the latest run)",
     )
 
 
-def _add_stage_options(
-    verb: argparse.ArgumentParser, stages: Sequence[str], only: str | None = None
-) -> None:
-    if only in (None, "ingest"):
-        verb.add_argument("--captions", metavar="FILE", help="CSV or JSONL: a path, a caption")
+def _add_mining(verb: argparse.ArgumentParser) -> None:
+    for name, text in (
+        ("clip-above", "a pair's CLIP cosine must be above this (0.95)"),
+        ("ssl-below", "a pair's SSL cosine must be below this (0.6)"),
+        ("clip-above-quantile", "... above this quantile of all CLIP cosines instead"),
+        ("ssl-below-quantile", "... below this quantile of all SSL cosines instead"),
+    ):
+        verb.add_argument(f"--{name}", type=float, metavar="X", help=text)
+    verb.add_argument("--benchmark-pairs", type=int, metavar="N", help="pairs to select (150)")
+
+
+def _add_training(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("--steps", type=int, metavar="N", help="steps of instruction training (300)")
+    verb.add_argument(
+        "--seeds", type=int, nargs="+", metavar="S", help="train each model once a seed (0)"
+    )
+    verb.add_argument(
+        "--ssl-shares", type=float, nargs="+", metavar="X", help="additive mixtures (.25 .5 .75)"
+    )
+
+
+def _add_stage_options(verb: argparse.ArgumentParser, stages: Collection[str]) -> None:
+    if "ingest" in stages:
+        verb.add_argument("--captions", metavar="FILE", help="CSV or JSONL: a path, a caption, ...")
         verb.add_argument("--max-pixels", type=int, metavar="N", help="refuse larger images")
         verb.add_argument("--rehash", action="store_true", help="open every file again")
     if "embed" in stages:
         _add_encoder(verb, "clip", "the encoder whose blindness is measured (tiny:clip)")
         _add_encoder(verb, "ssl", "the encoder that serves as the reference (tiny:ssl)")
+        _add_encoder(verb, "control", "a third encoder to compare the first with (none)")
         verb.add_argument(
             "--allow-pickle", action="store_true", help="read weights not safetensors"
         )
@@ -105,16 +155,29 @@ def _add_stage_options(
             "--trust-remote-code", action="store_true", help="run code that comes with a model"
         )
     if "mine" in stages:
-        for name, text in (
-            ("clip-above", "a pair's CLIP cosine must be above this (0.95)"),
-            ("ssl-below", "a pair's SSL cosine must be below this (0.6)"),
-            ("clip-above-quantile", "... above this quantile of all CLIP cosines instead"),
-            ("ssl-below-quantile", "... below this quantile of all SSL cosines instead"),
-        ):
-            verb.add_argument(f"--{name}", type=float, metavar="X", help=text)
-        verb.add_argument("--benchmark-pairs", type=int, metavar="N", help="pairs to select (150)")
+        _add_mining(verb)
+    if "questions" in stages:
+        verb.add_argument(
+            "--lot-pairs", type=int, metavar="N", help="pairs drawn by lot, an attribute (32)"
+        )
+    if "probe" in stages or "train" in stages:
+        _add_corpus(
+            verb,
+            "--train-corpus",
+            "corpus to train models and probes on; may be given several times",
+        )
+    if "train" in stages:
+        _add_training(verb)
     if "report" in stages:
         verb.add_argument("--cards", type=int, metavar="N", help="pairs on the page (200)")
+    _add_workers(verb)
+
+
+def _add_study(verb: argparse.ArgumentParser, *, arms: bool = False) -> None:
+    if arms:
+        verb.add_argument("--arms", nargs="+", metavar="ARM", help="which encoders (default: all)")
+    verb.add_argument("--encoder-seeds", type=int, nargs="+", metavar="S", help="one each a seed")
+    verb.add_argument("--encoder-steps", type=int, metavar="N", help="steps, for a try")
     _add_workers(verb)
 
 

@@ -15,8 +15,13 @@ from pydantic import ValidationError
 
 from flows.settings import Settings
 
-DEMO_IMAGES = 1000
+DEMO_IMAGES = 4000
+DEMO_TRAIN_IMAGES = 5000
+DEMO_TRAIN_SEED = 12
+DEMO_PAIRS = 288
+DEMO_CONTROL = "tiny:clip-control"
 SERVERS_TO_LOSE = 2
+STUDY = ("encoders", "study")
 
 log = logging.getLogger(__name__)
 
@@ -83,9 +88,12 @@ def parameters(options: argparse.Namespace) -> dict[str, Any]:
     """
     from tasks.embed import EmbedConfig
     from tasks.encoders import EncoderConfig
+    from tasks.evaluation.stage import EvaluateConfig
     from tasks.ingest import IngestConfig
     from tasks.mining.thresholds import MineConfig
+    from tasks.questions.stage import QuestionConfig
     from tasks.reporting import ReportConfig
+    from tasks.training.recipe import TrainConfig
     from tasks.workers import WorkersConfig
 
     given = {name: value for name, value in vars(options).items() if value is not None}
@@ -93,34 +101,48 @@ def parameters(options: argparse.Namespace) -> dict[str, Any]:
     def chosen(*names: str) -> dict[str, Any]:
         return {name: given[name] for name in names if name in given}
 
-    def encoder(role: str) -> EncoderConfig:
+    def encoder(role: str, default: str | None) -> EncoderConfig | None:
+        spec = given.get(role, default)
+        if spec is None:
+            return None
         renamed = {
-            "spec": given.get(role, EmbedConfig().of(role).spec),
+            "spec": spec,
             "image_px": given.get(f"{role}_px"),
             "pooling": given.get(f"{role}_pooling", "default"),
             "dtype": given.get(f"{role}_dtype", "float32"),
         }
         return EncoderConfig(**renamed, **chosen("allow_pickle", "trust_remote_code"))
 
+    thresholds = ("clip_above", "ssl_below", "clip_above_quantile", "ssl_below_quantile")
     return {
         "corpus": given.get("corpus", []),
-        "clip": encoder("clip"),
-        "ssl": encoder("ssl"),
+        "train_corpus": given.get("train_corpus", []),
+        "clip": encoder("clip", EmbedConfig().clip.spec),
+        "ssl": encoder("ssl", EmbedConfig().ssl.spec),
+        "control": encoder("control", None),
         "through": given.get("through", "report"),
         "reading": IngestConfig(**chosen("captions", "max_pixels")),
-        "mine": MineConfig(
-            **chosen(
-                "clip_above",
-                "ssl_below",
-                "clip_above_quantile",
-                "ssl_below_quantile",
-                "benchmark_pairs",
-            )
-        ),
+        "mine": MineConfig(**chosen(*thresholds, "benchmark_pairs")),
+        "questions": QuestionConfig(**chosen("lot_pairs")),
+        "train": TrainConfig(**chosen("steps", "seeds", "ssl_shares")),
+        "evaluate": EvaluateConfig(),
         "report": ReportConfig(**chosen("cards")),
         "workers": WorkersConfig(**chosen("workers", "scheduler", "device", "shard_images")),
         "rehash": given.get("rehash", False),
     }
+
+
+def demo_options(options: argparse.Namespace) -> argparse.Namespace:
+    """Return the options of the demo: which scenes, how many pairs, which control."""
+    given = vars(options)
+    training = given["train_images"] or DEMO_TRAIN_IMAGES
+    return argparse.Namespace(
+        **given,
+        corpus=[f"scenes:{given['images'] or DEMO_IMAGES}"],
+        train_corpus=[f"scenes:{training}@{DEMO_TRAIN_SEED}"],
+        control=DEMO_CONTROL,
+        benchmark_pairs=DEMO_PAIRS,
+    )
 
 
 def _flow(options: argparse.Namespace) -> dict[str, Any]:
@@ -129,12 +151,12 @@ def _flow(options: argparse.Namespace) -> dict[str, Any]:
     settings = Settings.read()
     port = running_port(settings.home) or free_port()
     variables = _set_environment(settings, port)
-    values = parameters(options)
-    if options.verb == "demo":
-        values["corpus"] = [f"scenes:{options.images or DEMO_IMAGES}"]
+    values = parameters(demo_options(options) if options.verb == "demo" else options)
     from flows.stages import check_corpora
 
-    check_corpora(values["corpus"])
+    check_corpora([*values["corpus"], *values["train_corpus"]])
+    if options.verb in STUDY:
+        values = _study_parameters(options, values)
     with serve_run(port, variables, settings.home):
         try:
             summary = _call_again(options.verb, values, port)
@@ -143,6 +165,18 @@ def _flow(options: argparse.Namespace) -> dict[str, Any]:
     if not options.json:
         _print_summary(summary)
     return summary
+
+
+def _study_parameters(options: argparse.Namespace, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the parameters of the flows `encoders` and `study` that the options name."""
+    steps = {"encoders": "steps", "study": "encoder_steps"}[options.verb]
+    given = {
+        "arms": getattr(options, "arms", None),
+        "seeds": options.encoder_seeds,
+        steps: options.encoder_steps,
+        "workers": values["workers"],
+    }
+    return {name: value for name, value in given.items() if value is not None}
 
 
 def _set_environment(settings: Settings, port: int) -> Mapping[str, str]:
@@ -173,21 +207,24 @@ def _call_again(verb: str, values: Mapping[str, Any], port: int) -> dict[str, An
 
 def _call(verb: str, values: Mapping[str, Any]) -> dict[str, Any]:
     """Start the flow of a verb with those of the parameters that it has."""
-    from flows.embed import embed
-    from flows.ingest import ingest
-    from flows.mine import mine
-    from flows.mmvp import mmvp
-    from flows.report import report
+    from importlib import import_module
 
-    flows: Mapping[str, tuple[Any, Sequence[str]]] = {
-        "ingest": (ingest, ("corpus", "reading", "workers", "rehash")),
-        "embed": (embed, ("corpus", "clip", "ssl", "workers")),
-        "mine": (mine, ("corpus", "clip", "ssl", "mine", "workers")),
-        "report": (report, ("corpus", "clip", "ssl", "mine", "report", "workers")),
+    encoders = ("clip", "ssl", "control")
+    names: Mapping[str, Sequence[str]] = {
+        "ingest": ("corpus", "reading", "workers", "rehash"),
+        "embed": ("corpus", *encoders, "workers"),
+        "mine": ("corpus", "clip", "ssl", "mine", "workers"),
+        "questions": ("corpus", "clip", "ssl", "mine", "questions", "workers"),
+        "probe": ("corpus", "train_corpus", *encoders, "workers"),
+        "train": ("corpus", "train_corpus", *encoders, "mine", "train", "workers"),
+        "evaluate": ("corpus", *encoders, "mine", "questions", "evaluate", "workers"),
+        "report": ("corpus", "clip", "ssl", "mine", "report", "workers"),
     }
-    flow, names = flows.get(verb, (mmvp, tuple(values)))
-    summary: dict[str, Any] = flow(*(values[name] for name in names))
-    return summary
+    name = verb if verb in {*names, *STUDY} else "mmvp"
+    flow = getattr(import_module(f"flows.{name}"), name)
+    if verb in names:
+        return dict(flow(*(values[one] for one in names[verb])))
+    return dict(flow(**values))
 
 
 def _send_logs() -> None:
@@ -198,6 +235,10 @@ def _send_logs() -> None:
 
 
 def _print_summary(summary: Mapping[str, Any]) -> None:
+    if "encoders" in summary:
+        print("\n".join(summary["encoders"].values()))
+    if "study" in summary:
+        print(summary["study"])
     for name, stage in summary["stages"].items():
         reasons = ", ".join(f"{count:,} {reason}" for reason, count in stage["reasons"].items())
         counts = f"{stage['rows']:>10,} rows {stage['new']:>10,} new"

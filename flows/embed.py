@@ -29,15 +29,17 @@ def embed(
     corpus: list[str] = NO_CORPUS,
     clip: EncoderConfig = CLIP,
     ssl: EncoderConfig = SSL,
+    control: EncoderConfig | None = None,
     workers: WorkersConfig = WorkersConfig(),
 ) -> dict[str, Any]:
-    """Embed the corpora's images that either encoder has not embedded yet.
+    """Embed the corpora's images that an encoder has not embedded yet.
 
     Args:
         corpus: Folders of images, at any depth, mined together; scenes:N stands for N scenes
-            that are drawn on the spot.
+            that are drawn on the spot, scenes:N@SEED for others.
         clip: The encoder whose blindness is measured.
         ssl: The encoder that serves as the reference.
+        control: A third encoder to compare the first with, if any.
         workers: Where the work is done; no result depends on it.
 
     Raises:
@@ -46,6 +48,6 @@ def embed(
     with open_run("embed", workers, {"corpus": corpus}) as run:
         corpora = resolve_corpora(run, corpus)
         find_ingested(run, corpora)
-        config = EmbedConfig(clip=clip, ssl=ssl)
+        config = EmbedConfig(clip=clip, ssl=ssl, control=control)
         keep(run, run_stage(stage.STAGE, stage.prepare(run.site, config, corpora, run.receipts)))
         return run.summary()

@@ -26,7 +26,7 @@ def ingest(
 
     Args:
         corpus: Folders of images, at any depth, mined together; scenes:N stands for N scenes
-            that are drawn on the spot.
+            that are drawn on the spot, scenes:N@SEED for others.
         config: How the files of a corpus are read.
         workers: Where the work is done; no result depends on it.
         rehash: Open every file again, changed or not.

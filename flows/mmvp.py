@@ -3,48 +3,85 @@
 Run it by hand with `mmvp run --corpus DIR`.
 """
 
+import logging
+from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
 from prefect import flow
 
 from flows.embed import CLIP, SSL, embed
+from flows.evaluate import evaluate as evaluate_flow
 from flows.ingest import ingest
 from flows.mine import mine as mine_flow
+from flows.probe import probe
+from flows.questions import questions as questions_flow
 from flows.report import report as report_flow
 from flows.site import open_run
-from flows.stages import NO_CORPUS, THROUGH, resolve_corpora
+from flows.stages import NO_CORPUS, THROUGH, TRAINING, resolve_corpora, resolve_training
+from flows.train import train as train_flow
 from tasks.embed import EmbedConfig, identify_encoders
 from tasks.encoders import EncoderConfig
+from tasks.evaluation.stage import EvaluateConfig
 from tasks.ingest import IngestConfig
 from tasks.mining.thresholds import MineConfig
+from tasks.questions.stage import QuestionConfig
 from tasks.reporting import ReportConfig
+from tasks.training.recipe import TrainConfig
 from tasks.workers import WorkersConfig
 
-Through = Literal["ingest", "images", "embed", "mine", "pairs", "report"]
+log = logging.getLogger(__name__)
+
+Through = Literal[
+    "ingest",
+    "images",
+    "embed",
+    "mine",
+    "pairs",
+    "questions",
+    "probe",
+    "train",
+    "evaluate",
+    "scores",
+    "report",
+]
 
 
 @flow(name="mmvp", flow_run_name="mmvp-through-{through}")
 def mmvp(
     corpus: list[str] = NO_CORPUS,
+    train_corpus: list[str] = NO_CORPUS,
     clip: EncoderConfig = CLIP,
     ssl: EncoderConfig = SSL,
+    control: EncoderConfig | None = None,
     through: Through = "report",
     reading: IngestConfig = IngestConfig(),
     mine: MineConfig = MineConfig(),
+    questions: QuestionConfig = QuestionConfig(),
+    train: TrainConfig = TrainConfig(),
+    evaluate: EvaluateConfig = EvaluateConfig(),
     report: ReportConfig = ReportConfig(),
     workers: WorkersConfig = WorkersConfig(),
     rehash: bool = False,
 ) -> dict[str, Any]:
-    """Run the pipeline on the corpora: only what is new is opened, embedded and compared.
+    """Run the pipeline on the corpora: only what is new is read, embedded, compared and asked.
+
+    Where the corpora tell nothing that a question could be about, the run ends after the pairs,
+    with their report.
 
     Args:
         corpus: Folders of images, at any depth, mined together; scenes:N stands for N scenes
-            that are drawn on the spot.
+            that are drawn on the spot, scenes:N@SEED for others.
+        train_corpus: Corpora to train models on; none: no model is trained.
         clip: The encoder whose blindness is measured.
         ssl: The encoder that serves as the reference.
-        through: The last stage to run; pairs is another name for mine, images for ingest.
+        control: A third encoder to compare the first with, if any.
+        through: The last stage to run; pairs is another name for mine, images for ingest, scores
+            for evaluate.
         reading: How the files of a corpus are read.
         mine: What makes a pair blind, and how many pairs to select.
+        questions: Which pairs are asked about beside the selected ones.
+        train: Which models are trained, and how.
+        evaluate: How models are asked.
         report: What the report shows.
         workers: Where the work is done; no result depends on it.
         rehash: Open every file again, changed or not.
@@ -52,16 +89,59 @@ def mmvp(
     Raises:
         ValueError: if no corpus is set, or a setting cannot be used.
     """
-    last = list(dict.fromkeys(THROUGH.values())).index(THROUGH[through])
+    stages = list(dict.fromkeys(THROUGH.values()))
+    wanted = stages[: stages.index(THROUGH[through]) + 1]
+    encoders = (clip, ssl, control)
     with open_run("mmvp", workers, {"corpus": corpus}) as run:
         corpora = resolve_corpora(run, corpus)
-        if last >= 1:  # an encoder that cannot be had is better known before hours of reading
-            identify_encoders(run.site, EmbedConfig(clip=clip, ssl=ssl))
-        ingest(corpora, reading, workers, rehash)
-        if last >= 1:
-            embed(corpora, clip, ssl, workers)
-        if last >= 2:
-            mine_flow(corpora, clip, ssl, mine, workers)
-        if last >= 3:
-            report_flow(corpora, clip, ssl, mine, report, workers)
+        teachers = resolve_training(run, train_corpus) if train_corpus else []
+        run.settings["train_corpora"] = teachers
+        run.settings["parameters"] = {
+            name: value.model_dump(mode="json")
+            for name, value in {
+                "clip": clip,
+                "ssl": ssl,
+                "control": control,
+                "reading": reading,
+                "mine": mine,
+                "questions": questions,
+                "train": train,
+                "evaluate": evaluate,
+                "report": report,
+            }.items()
+            if value is not None
+        }
+        if "embed" in wanted:  # an encoder that cannot be had is better known before hours of work
+            identify_encoders(run.site, EmbedConfig(clip=clip, ssl=ssl, control=control))
+
+        def teach() -> None:
+            with run.aside(TRAINING):
+                ingest(teachers, reading, workers, rehash)
+                embed(teachers, *encoders, workers)
+
+        run_stage: Mapping[str, Callable[[], object]] = {
+            "ingest": lambda: ingest(corpora, reading, workers, rehash),
+            "embed": lambda: embed(corpora, *encoders, workers),
+            "mine": lambda: mine_flow(corpora, clip, ssl, mine, workers),
+            "questions": lambda: questions_flow(corpora, clip, ssl, mine, questions, workers),
+            "teach": teach,
+            "probe": lambda: probe(corpora, teachers, *encoders, workers),
+            "train": lambda: train_flow(corpora, teachers, *encoders, mine, train, workers),
+            "evaluate": lambda: evaluate_flow(
+                corpora, *encoders, mine, questions, evaluate, workers
+            ),
+            "report": lambda: report_flow(corpora, clip, ssl, mine, report, workers),
+        }
+        if "probe" in wanted:
+            wanted.insert(wanted.index("probe"), "teach")
+        skipped = set() if teachers else {"teach", "train"}
+        for name in wanted:
+            if name not in skipped:
+                run_stage[name]()
+            if name == "mine" and run.settings["figures"]["mine"]["source"] == "none":
+                log.warning(
+                    "no questions: the corpora have no labels, captions or attributes; "
+                    "the run ends after the pairs"
+                )
+                skipped |= {"questions", "teach", "probe", "train", "evaluate"}
         return run.summary()

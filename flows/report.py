@@ -45,7 +45,7 @@ def report(
 
     Args:
         corpus: Folders of images, at any depth, mined together; scenes:N stands for N scenes
-            that are drawn on the spot.
+            that are drawn on the spot, scenes:N@SEED for others.
         clip: The encoder whose blindness is measured.
         ssl: The encoder that serves as the reference.
         mine: What makes a pair blind, and how many pairs to select.

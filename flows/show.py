@@ -6,11 +6,26 @@ Keep out: tables themselves (`storage`).
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 from flows.settings import Settings
-from storage import images, pairs, paths, refused, runs
+from storage import (
+    answers,
+    comparisons,
+    images,
+    models,
+    pairs,
+    paths,
+    probes,
+    questions,
+    refused,
+    runs,
+    scores,
+)
 from storage.database import Database, any_of
+from storage.questions import MINED
+from storage.runs import RunRow
 from storage.tables import SPECS
 
 Row = dict[str, Any]
@@ -30,6 +45,12 @@ def rows_of(
         "paths": _paths,
         "refused": _refused,
         "pairs": _pairs,
+        "questions": _questions,
+        "answers": _answers,
+        "models": _models,
+        "scores": lambda db: _of_mining(db, "scores", scores.read),
+        "comparisons": lambda db: _of_mining(db, "comparisons", comparisons.read),
+        "probes": _probes,
     }
     spec = SPECS[table]
     if every or table not in shown:
@@ -96,9 +117,82 @@ def _pairs(db: Database) -> list[Row]:
             "ssl_cosine": row.ssl_cosine,
             "selected": row.selected,
             "left_out": row.left_out,
+            "attribute": row.attribute,
         }
         for row in found
     ]
+
+
+def _mining(run: RunRow) -> str:
+    return str(run.settings["figures"]["mine"]["mining"])
+
+
+def _questions(db: Database) -> list[Row]:
+    """Return the questions about mined pairs; those of the other benchmarks are in `--all`."""
+    run = runs.latest(db, "questions")
+    if run is None:
+        return []
+    version = run.receipts["questions"].version
+    found = questions.read(db, _mining(run), version=version, benchmark=MINED)
+    first = (
+        "question_id",
+        "pair_id",
+        "image",
+        "question",
+        "options",
+        "answer",
+        "pattern",
+        "source",
+    )
+    return [_ordered(asdict(row), first) for row in found]
+
+
+def _answers(db: Database) -> list[Row]:
+    """Return what the models of the latest scores said to the questions about mined pairs."""
+    run = runs.latest(db, "answers")
+    if run is None:
+        return []
+    asked = {row.question_id for row in questions.read(db, _mining(run), benchmark=MINED)}
+    found = scores.read(db, _mining(run), version=run.receipts["scores"].version)
+    ways = {(row.model, row.protocol) for row in found}
+    given = answers.read(
+        db,
+        question_ids=asked,
+        models=sorted({model for model, _ in ways}),
+        version=run.receipts["answers"].version,
+    )
+    first = ("question_id", "model", "protocol", "response", "choice")
+    return [_ordered(asdict(row), first) for row in given if (row.model, row.protocol) in ways]
+
+
+def _models(db: Database) -> list[Row]:
+    run = runs.latest(db, "models")
+    if run is None:
+        return []
+    names = run.settings["figures"]["train"]["models"]
+    return [asdict(row) for row in models.read(db, names, version=run.receipts["models"].version)]
+
+
+def _of_mining(db: Database, table: str, read: Callable[..., Sequence[Any]]) -> list[Row]:
+    run = runs.latest(db, table)
+    if run is None:
+        return []
+    found = read(db, _mining(run), version=run.receipts[table].version)
+    return [
+        {name: value for name, value in asdict(row).items() if name != "mining"} for row in found
+    ]
+
+
+def _probes(db: Database) -> list[Row]:
+    run = runs.latest(db, "probes")
+    if run is None:
+        return []
+    scope = run.settings["figures"]["probe"]["scope"]
+    return [asdict(row) for row in probes.read(db, scope, version=run.receipts["probes"].version)]
+
+
+def _ordered(row: Row, first: Sequence[str]) -> Row:
+    return {name: row[name] for name in (*first, *(name for name in row if name not in first))}
 
 
 def print_rows(columns: Sequence[str], rows: Iterable[Row], *, as_json: bool) -> None:
@@ -115,5 +209,7 @@ def print_rows(columns: Sequence[str], rows: Iterable[Row], *, as_json: bool) ->
 def _cell(value: Any) -> str:
     if value is None:
         return ""
+    if isinstance(value, tuple | list):
+        return " | ".join(map(_cell, value))
     text = f"{value:.4f}" if isinstance(value, float) else str(value)
     return text.replace("\t", " ").replace("\n", " ")

@@ -12,7 +12,7 @@ import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -40,12 +40,28 @@ class Run:
     settings: dict[str, Any]
     receipts: dict[str, Receipt] = field(default_factory=dict)
     results: list[StageResult] = field(default_factory=list)
+    prefix: str = ""
+    """What the names of stages begin with that work on other corpora than the run's own."""
 
-    def keep(self, result: StageResult) -> None:
-        """Take note of a stage's result."""
+    def keep(self, result: StageResult) -> StageResult:
+        """Take note of a stage's result, under the name that it has in this run."""
+        result = replace(result, name=self.prefix + result.name)
         self.results.append(result)
         self.receipts.update(result.receipts)
         self.settings.setdefault("figures", {})[result.name] = dict(result.outcome.figures)
+        return result
+
+    @contextmanager
+    def aside(self, prefix: str) -> Iterator[None]:
+        """Run stages on other corpora: their names and receipts get a prefix, others stay."""
+        receipts, corpora = self.receipts, self.settings.get("corpora")
+        self.receipts, self.prefix = {}, prefix
+        try:
+            yield
+        finally:
+            found = {prefix + name: receipt for name, receipt in self.receipts.items()}
+            self.receipts, self.prefix = receipts | found, ""
+            self.settings["corpora"] = corpora
 
     def summary(self) -> dict[str, Any]:
         """Return the `--json` output of the run."""

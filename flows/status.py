@@ -7,16 +7,22 @@ Keep out: what makes a stage current (`tasks.stage`).
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from pydantic import BaseModel
+
 from flows.settings import Settings
 from flows.site import lock_path
-from flows.stages import folder_of
+from flows.stages import TRAINING, folder_of
 from storage import embeddings, runs
 from storage.database import Database
 from storage.receipts import Receipt
-from tasks import embed, ingest, reporting
+from tasks import embed, ingest, probes, reporting
 from tasks.embed import EmbedConfig
+from tasks.encoders import EncoderConfig
+from tasks.evaluation import stage as evaluation
 from tasks.mining import stage as mining
-from tasks.stage import Context, Site, Stage, StageResult, is_current
+from tasks.questions import stage as asking
+from tasks.stage import Context, Site, Stage, is_current
+from tasks.training import stage as training
 from tasks.workers import Workers
 
 
@@ -36,47 +42,155 @@ def status(settings: Settings, values: Mapping[str, Any]) -> dict[str, Any]:
             name: {"version": version, "rows": rows} for name, version, rows in db.overview()
         },
     }
-    named = [folder_of(name, settings.home) for name in values["corpus"]]
-    corpora = named or runs.latest_corpora(db)
+    values = dict(values) if values["corpus"] else _like_latest(db, values)
+    corpora = [folder_of(name, settings.home) for name in values["corpus"]]
     if not corpora:
         return found | {"corpora": [], "stages": {}}
     corpora = ingest.resolve_corpora(corpora)
+    teachers = [folder_of(name, settings.home) for name in values["train_corpus"]]
     site = Site(db=db, home=settings.home, workers=Workers(values["workers"]))
-    return found | {"corpora": corpora, "stages": _stages(site, corpora, values)}
+    asked = _Asked(site, corpora, ingest.resolve_corpora(teachers) if teachers else [], values)
+    return found | {"corpora": corpora, "stages": asked.stages()}
 
 
-def _stages(site: Site, corpora: Sequence[str], values: Mapping[str, Any]) -> dict[str, Any]:
-    states: dict[str, Any] = {}
-    receipts: dict[str, Receipt] = {}
-    figures: dict[str, Mapping[str, Any]] = {}
+def _like_latest(db: Database, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the parameters of the latest run of all stages, others as they are in `values`."""
+    ended = [run for run in runs.read(db) if "parameters" in run.settings]
+    if not ended:
+        return {**values, "corpus": runs.latest_corpora(db)}
+    settings = ended[-1].settings
+    models = {name: value for name, value in values.items() if isinstance(value, BaseModel)}
+    kinds = {name: type(model) for name, model in models.items()} | {"control": EncoderConfig}
+    return {
+        **values,
+        "corpus": settings["corpora"],
+        "train_corpus": settings["train_corpora"],
+        **{
+            name: kinds[name].model_validate(value)
+            for name, value in settings["parameters"].items()
+        },
+    }
 
-    def ask(stage: Stage, context: Context) -> StageResult | None:
+
+class _Asked:
+    """The stages of a run, asked one after the other whether they are current."""
+
+    def __init__(
+        self,
+        site: Site,
+        corpora: Sequence[str],
+        teachers: Sequence[str],
+        values: Mapping[str, Any],
+    ) -> None:
+        self.site, self.corpora, self.teachers, self.values = site, corpora, teachers, values
+        self.encoders = EmbedConfig(**{role: values[role] for role in ("clip", "ssl", "control")})
+        self.states: dict[str, Any] = {}
+        self.receipts: dict[str, Receipt] = {}
+        self.figures: dict[str, Mapping[str, Any]] = {}
+
+    def stages(self) -> dict[str, Any]:
+        """Return the state of each stage that a run would have."""
+        steps = {
+            "ingest": self._ingest,
+            "embed": self._embed,
+            "mine": lambda: self._ask(mining.STAGE, self._mine()),
+            "questions": lambda: self._ask(asking.STAGE, self._questions()),
+            "probe": lambda: self._ask(probes.STAGE, self._probe()),
+            "train": lambda: self._ask(training.STAGE, self._train()),
+            "evaluate": lambda: self._ask(evaluation.STAGE, self._evaluate()),
+            "report": lambda: self._ask(reporting.STAGE, self._report()),
+        }
+        skipped: set[str] = set() if self.teachers else {"train"}
+        waits = False
+        for name, ask in steps.items():
+            if name in skipped:
+                continue
+            if waits:
+                self.states[name] = {"state": "would follow"}
+                continue
+            waits = not ask()
+            if name == "embed" and not waits and self.teachers:
+                waits = not self._teach()
+            if name == "mine" and not waits and self.figures["mine"]["source"] == "none":
+                skipped |= {"questions", "probe", "train", "evaluate"}
+        return self.states
+
+    def _ask(self, stage: Stage, context: Context, prefix: str = "") -> bool:
         result = is_current(stage, context)
-        states[stage.name] = {"state": "current" if result is not None else "would run"}
+        name = prefix + stage.name
+        self.states[name] = {"state": "current" if result is not None else "would run"}
         if result is not None:
-            receipts.update(result.receipts)
-            figures[stage.name] = result.outcome.figures
-            states[stage.name] |= {"rows": result.outcome.rows}
-        return result
+            self.receipts |= {prefix + key: value for key, value in result.receipts.items()}
+            self.figures[name] = result.outcome.figures
+            self.states[name] |= {"rows": result.outcome.rows}
+        return result is not None
 
-    context = ingest.prepare(site, values["reading"], corpora)
-    if ask(ingest.STAGE, context) is None:
-        states["ingest"] |= ingest.forecast(context)
-        return states | _waiting("embed", "mine", "report")
-    config = EmbedConfig(clip=values["clip"], ssl=values["ssl"])
-    context = embed.prepare(site, config, corpora, receipts)
-    if ask(embed.STAGE, context) is None:
-        states["embed"] |= embed.forecast(context)
-        return states | _waiting("mine", "report")
-    if ask(mining.STAGE, mining.prepare(site, values["mine"], corpora, receipts)) is None:
-        return states | _waiting("report")
-    shown = {"mine": figures["mine"]}
-    ask(reporting.STAGE, reporting.prepare(site, values["report"], corpora, receipts, shown))
-    return states
+    def _ingest(self) -> bool:
+        context = ingest.prepare(self.site, self.values["reading"], self.corpora)
+        is_done = self._ask(ingest.STAGE, context)
+        if not is_done:
+            self.states["ingest"] |= ingest.forecast(context)
+        return is_done
 
+    def _embed(self) -> bool:
+        context = embed.prepare(self.site, self.encoders, self.corpora, self.receipts)
+        is_done = self._ask(embed.STAGE, context)
+        if not is_done:
+            self.states["embed"] |= embed.forecast(context)
+        return is_done
 
-def _waiting(*names: str) -> dict[str, Any]:
-    return {name: {"state": "would follow"} for name in names}
+    def _teach(self) -> bool:
+        context = ingest.prepare(self.site, self.values["reading"], self.teachers)
+        if not self._ask(ingest.STAGE, context, TRAINING):
+            return False
+        inner = {
+            name.removeprefix(TRAINING): receipt
+            for name, receipt in self.receipts.items()
+            if name.startswith(TRAINING)
+        }
+        context = embed.prepare(self.site, self.encoders, self.teachers, inner)
+        return self._ask(embed.STAGE, context, TRAINING)
+
+    def _mine(self) -> Context:
+        return mining.prepare(self.site, self.values["mine"], self.corpora, self.receipts)
+
+    def _questions(self) -> Context:
+        config = self.values["questions"]
+        return asking.prepare(self.site, config, self.corpora, self.receipts, self._mining)
+
+    def _probe(self) -> Context:
+        return probes.prepare(self.site, self.corpora, self.teachers, self.receipts)
+
+    def _train(self) -> Context:
+        return training.prepare(
+            self.site,
+            self.values["train"],
+            self.encoders,
+            self.teachers,
+            self.receipts,
+            self._mining,
+        )
+
+    def _evaluate(self) -> Context:
+        return evaluation.prepare(
+            self.site,
+            self.values["evaluate"],
+            self.encoders,
+            self.corpora,
+            self.receipts,
+            self._mining,
+            self.figures.get("train", {}).get("models", []),
+        )
+
+    def _report(self) -> Context:
+        config = self.values["report"]
+        return reporting.prepare(
+            self.site, config, self.corpora, self.receipts, reporting.shown(self.figures)
+        )
+
+    @property
+    def _mining(self) -> str:
+        return str(self.figures["mine"]["mining"])
 
 
 def print_status(found: Mapping[str, Any]) -> None:

@@ -156,12 +156,12 @@ def test_changed_code_recomputes_the_stages_that_import_it_at_any_depth(
 
     assert runs.code_of(root) == str(root / "flows" / "cli.py")
     assert set(runs.states(first).values()) == {"done"}
+    assert set(first) == {*STAGES, "questions", "probe", "evaluate"}
     assert states == {
-        "tasks/report/figures": _done("report"),
-        "tasks/mining/search": _done("mine", "report"),
-        "tasks/encoders/recipes": _done("embed", "mine", "report"),
+        module: {name: "done" if name in done else "current" for name in first}
+        for module, done in {
+            "tasks/report/figures": {"report"},
+            "tasks/mining/search": {"mine", "report"},
+            "tasks/encoders/recipes": {"embed", "mine", "probe", "evaluate", "report"},
+        }.items()
     }
-
-
-def _done(*names):
-    return {name: "done" if name in names else "current" for name in STAGES}

@@ -270,8 +270,10 @@ for name in db.list_tables().tables:
                           "image": ghost}])
     elif name == "pairs":  # a foreign mining, and a pair in this one that the run has not mined
         table.add([row | {"mining": "foreign"}, row | {"pair_id": "0" * 32, "image_b": ghost}])
-    else:
+    elif "image" in row:
         table.add([row | {"image": ghost}])
+    else:  # another's mining, probes, models, answers
+        table.add([row | {name: "foreign" for name in ("mining", "scope", "model") if name in row}])
 """
 
 

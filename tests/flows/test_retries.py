@@ -10,8 +10,11 @@ from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import TaskRunFilter, TaskRunFilterStartTime
 
 import tasks.embed
+import tasks.evaluation.stage
 import tasks.ingest
 import tasks.mining.stage
+import tasks.probes
+import tasks.questions.stage
 import tasks.reporting
 from storage import runs as runs_table
 from storage.database import Database
@@ -22,6 +25,9 @@ WRITES = {
     "ingest": (tasks.ingest.images, "upsert"),
     "embed": (tasks.embed.embeddings, "insert"),
     "mine": (tasks.mining.stage.pairs, "replace"),
+    "questions": (tasks.questions.stage.questions, "replace"),
+    "probe": (tasks.probes.probes, "replace"),
+    "evaluate": (tasks.evaluation.stage.scores, "replace"),
     "report": (tasks.reporting, "write_report"),
 }
 
@@ -70,6 +76,9 @@ def fail(monkeypatch, stage, errors):
         ("ingest", OSError),
         ("embed", OSError),
         ("mine", RuntimeError),  # what LanceDB raises
+        ("questions", RuntimeError),
+        ("probe", OSError),
+        ("evaluate", OSError),
         ("report", OSError),
     ],
 )

@@ -130,7 +130,8 @@ def up(tmp_path_factory):
 
 def test_a_second_shell_runs_the_demo_with_nothing_exported(up):
     done = up.prefect(
-        "deployment", "run", "mmvp/demo", "--param", 'corpus=["scenes:60"]', "--watch"
+        *("deployment", "run", "mmvp/demo", "--watch"),
+        *("--param", 'corpus=["scenes:60"]', "--param", "train_corpus=[]"),
     )
 
     assert done.returncode == 0, done.stdout + done.stderr

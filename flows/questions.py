@@ -1,0 +1,50 @@
+"""The flow `questions`: two questions for each selected pair, from what the corpus knows of it.
+
+Run it by hand with `mmvp questions --corpus DIR`.
+"""
+
+from typing import Any
+
+from prefect import flow
+
+from flows.embed import CLIP, SSL
+from flows.site import open_run
+from flows.stages import NO_CORPUS, find_mined, keep, mining_of, resolve_corpora
+from tasks.embed import EmbedConfig
+from tasks.encoders import EncoderConfig
+from tasks.mining.thresholds import MineConfig
+from tasks.questions import stage
+from tasks.questions.stage import QuestionConfig
+from tasks.stage import run_stage
+from tasks.workers import WorkersConfig
+
+
+@flow(name="questions", flow_run_name="questions")
+def questions(
+    corpus: list[str] = NO_CORPUS,
+    clip: EncoderConfig = CLIP,
+    ssl: EncoderConfig = SSL,
+    mine: MineConfig = MineConfig(),
+    config: QuestionConfig = QuestionConfig(),
+    workers: WorkersConfig = WorkersConfig(),
+) -> dict[str, Any]:
+    """Write the questions of the mining that these settings name.
+
+    Args:
+        corpus: Folders of images, at any depth, mined together; scenes:N stands for N scenes
+            that are drawn on the spot, scenes:N@SEED for others.
+        clip: The encoder whose blindness is measured.
+        ssl: The encoder that serves as the reference.
+        mine: What makes a pair blind, and how many pairs to select.
+        config: Which pairs are asked about beside the selected ones.
+        workers: Where the work is done; no result depends on it.
+
+    Raises:
+        ValueError: if the pairs are not current.
+    """
+    with open_run("questions", workers, {"corpus": corpus}) as run:
+        corpora = resolve_corpora(run, corpus)
+        find_mined(run, corpora, EmbedConfig(clip=clip, ssl=ssl), mine)
+        context = stage.prepare(run.site, config, corpora, run.receipts, mining_of(run))
+        keep(run, run_stage(stage.STAGE, context))
+        return run.summary()

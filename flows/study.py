@@ -1,0 +1,114 @@
+"""The flow `study`: are captions the cause? Encoders that differ in their captions alone, compared.
+
+Run it by hand with `mmvp study --encoder-seeds 0 1 2`.
+
+For each encoder seed the pairs are mined with the CLIP of web captions and that seed's
+self-supervised encoder; then every other CLIP of the seed takes the role of the control on the same
+pairs. Everything is what the pipeline does with any encoders, so the study is a list of its runs.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, Final
+
+from prefect import flow
+
+from flows.encoders import encoders as encoders_flow
+from flows.mmvp import mmvp
+from flows.site import Run, open_run
+from flows.stages import mining_of
+from storage import comparisons, probes, scores
+from tasks.encoders import EncoderConfig
+from tasks.mining.thresholds import MineConfig
+from tasks.tiny_training.jobs import ARMS, BLIND, SSL
+from tasks.training.recipe import TrainConfig
+from tasks.workers import WorkersConfig
+
+CORPUS: Final = ["scenes:4000@21"]
+TRAIN_CORPUS: Final = ["scenes:5000@22"]
+PAIRS: Final = 288
+
+Rows = list[dict[str, Any]]
+
+
+@flow(name="study", flow_run_name="study")
+def study(
+    corpus: list[str] = CORPUS,
+    train_corpus: list[str] = TRAIN_CORPUS,
+    seeds: Sequence[int] = (0, 1, 2),
+    encoder_steps: int | None = None,
+    train: TrainConfig = TrainConfig(ssl_shares=(0.5,)),
+    workers: WorkersConfig = WorkersConfig(),
+) -> dict[str, Any]:
+    """Train every arm and seed, then probe, mine, ask and train on each; write `study.json`.
+
+    Args:
+        corpus: Scenes to mine; no encoder was trained on them.
+        train_corpus: Scenes to train models and probes on; no encoder was trained on them.
+        seeds: Encoder seeds.
+        encoder_steps: Steps of the encoders' training, for a try.
+        train: Which models are trained, and how.
+        workers: Where the work is done; no result depends on it.
+    """
+    with open_run("study", workers, {"seeds": list(seeds)}) as run:
+        trained = encoders_flow(arms=[*ARMS, SSL], seeds=seeds, steps=encoder_steps)["encoders"]
+        found: Rows = []
+        for seed in seeds:
+            for arm in ARMS:
+                if arm != BLIND:
+                    spec = {
+                        name: f"tiny:{kind}@{trained[f'{name}-seed{seed}']}"
+                        for name, kind in ((BLIND, "clip"), (SSL, "ssl"), (arm, "clip-control"))
+                    }
+                    _run_arm(run, corpus, train_corpus, spec, arm, train, workers)
+                    found += _collect(run, arm, seed)
+        file = write_study(run.site.home / "study.json", found)
+        return {"stages": {}, "study": str(file), "rows": len(found)}
+
+
+def _run_arm(
+    run: Run,
+    corpus: list[str],
+    train_corpus: list[str],
+    spec: Mapping[str, str],
+    arm: str,
+    train: TrainConfig,
+    workers: WorkersConfig,
+) -> None:
+    run.receipts, run.results = {}, []
+    run.settings.pop("train_corpora", None)
+    mmvp(
+        corpus=corpus,
+        train_corpus=train_corpus,
+        clip=EncoderConfig(spec=spec[BLIND]),
+        ssl=EncoderConfig(spec=spec[SSL]),
+        control=EncoderConfig(spec=spec[arm]),
+        through="evaluate",
+        mine=MineConfig(benchmark_pairs=PAIRS),
+        train=train,
+        workers=workers,
+    )
+
+
+def _collect(run: Run, arm: str, seed: int) -> Rows:
+    """Return what the run found, each row with the arm of its control and the encoder seed."""
+    db, mining = run.site.db, mining_of(run)
+    mark = {"control": arm, "encoder_seed": seed}
+    scope = run.settings["figures"]["probe"]["scope"]
+    mined = {"pairs": run.receipts["pairs"].rows}
+    return [
+        {"table": "pairs", **mark, **mined},
+        *({"table": "scores", **mark, **asdict(row)} for row in scores.read(db, mining)),
+        *({"table": "comparisons", **mark, **asdict(row)} for row in comparisons.read(db, mining)),
+        *({"table": "probes", **mark, **asdict(row)} for row in probes.read(db, scope)),
+    ]
+
+
+def write_study(file: Path, rows: Rows) -> Path:
+    """Write all rows, one a line, at once or not at all."""
+    part = file.with_suffix(".part")
+    part.write_text("[\n" + ",\n".join(json.dumps(row) for row in rows) + "\n]\n")
+    part.replace(file)
+    return file
