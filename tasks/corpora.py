@@ -1,21 +1,16 @@
-"""A corpus: a folder tree of images, with labels and captions where the folder tells them.
+"""A corpus: a folder tree of images, with what the folder tells of them.
 
-Put here: walking a folder, labels from folder names, captions from a sidecar file.
-Keep out: opening images (`tasks.images`); what is remembered of them (`tasks.ingest`).
+Put here: walking a folder, labels from folder names, joining files and their sidecar.
+Keep out: reading the sidecar (`tasks.sidecars`); opening images (`tasks.images`); what is
+remembered of them (`tasks.ingest`).
 """
 
-import csv
-import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple, TextIO
+from typing import NamedTuple
 
-SIDECARS = ("captions.jsonl", "captions.csv", "metadata.jsonl", "metadata.csv")
-"""Files that are read as captions when they lie at the top of a corpus and none is named."""
-
-PATH_COLUMNS = ("path", "file_name", "filename", "file", "image")
-CAPTION_COLUMNS = ("caption", "text", "description")
+from tasks.sidecars import UNTOLD, SidecarEntry, find_sidecar, read_sidecar
 
 
 class FileEntry(NamedTuple):
@@ -26,6 +21,7 @@ class FileEntry(NamedTuple):
     mtime_ns: int
     label: str | None
     caption: str | None
+    attributes: Mapping[str, str]
 
 
 class Unreadable(NamedTuple):
@@ -37,12 +33,12 @@ class Unreadable(NamedTuple):
 
 
 class Listing(NamedTuple):
-    """A corpus as found: its files by path, places not walked, captions that no file took."""
+    """A corpus as found: its files by path, places not walked, sidecar entries of no file."""
 
     corpus: str
     files: Sequence[FileEntry]
     unreadable: Sequence[Unreadable]
-    captions_unused: int
+    entries_unused: int
 
 
 def resolve_corpus(folder: str) -> str:
@@ -68,109 +64,20 @@ def list_corpus(corpus: str, captions_file: str | None = None) -> Listing:
     Raises:
         ValueError: if the captions file is missing or malformed.
     """
-    sidecar = _sidecar(corpus, captions_file)
-    captions = read_captions(sidecar, corpus) if sidecar is not None else {}
+    sidecar = find_sidecar(corpus, captions_file)
+    told = read_sidecar(sidecar, corpus) if sidecar is not None else {}
     found, unreadable = _walk(corpus, sidecar)
     several = len({os.path.dirname(path) for path, _ in found}) > 1
     files = [
-        FileEntry(
-            path=path,
-            size_bytes=stat.st_size,
-            mtime_ns=stat.st_mtime_ns,
-            label=_label(path, corpus) if several else None,
-            caption=captions.get(path),
-        )
+        _entry(path, stat, _label(path, corpus) if several else None, told.get(path, UNTOLD))
         for path, stat in sorted(found)
     ]
-    unused = len(captions.keys() - {file.path for file in files})
+    unused = len(told.keys() - {file.path for file in files})
     return Listing(corpus, files, sorted(unreadable), unused)
 
 
-def read_captions(sidecar: Path, corpus: str) -> Mapping[str, str]:
-    """Read a CSV or JSONL file with a path and a caption a row: absolute path -> caption.
-
-    Paths are relative to the corpus; the columns may have any of the usual names.
-
-    A row may leave its caption empty.
-
-    Raises:
-        ValueError: if a row is malformed, or the columns are not there.
-    """
-    captions = {}
-    seen: set[str] = set()
-    for line, row in _rows(sidecar):
-        seen.update(row)
-        path = next((row[name] for name in PATH_COLUMNS if row.get(name)), None)
-        caption = next((row[name] for name in CAPTION_COLUMNS if row.get(name)), None)
-        if path is None:
-            message = (
-                f"captions file {str(sidecar)!r}, line {line}: no column names the image, found "
-                f"{sorted(map(str, row))}, expected one of {', '.join(PATH_COLUMNS)}"
-            )
-            raise ValueError(message)
-        if caption is not None:
-            captions[os.path.normpath(os.path.join(corpus, str(path)))] = str(caption)
-    if seen and seen.isdisjoint(CAPTION_COLUMNS):
-        message = (
-            f"captions file {str(sidecar)!r}: no column holds captions, found "
-            f"{sorted(map(str, seen))}, expected one of {', '.join(CAPTION_COLUMNS)}"
-        )
-        raise ValueError(message)
-    return captions
-
-
-def _rows(sidecar: Path) -> Iterator[tuple[int, Mapping[str, object]]]:
-    read = _csv_rows if sidecar.suffix.lower() == ".csv" else _jsonl_rows
-    try:
-        with sidecar.open(encoding="utf-8-sig", newline="") as file:
-            yield from read(file)
-    except (OSError, ValueError) as error:
-        message = f"captions file {str(sidecar)!r} cannot be read: {error}"
-        raise ValueError(message) from error
-
-
-def _csv_rows(file: TextIO) -> Iterator[tuple[int, Mapping[str, object]]]:
-    rows = csv.DictReader(file)
-    try:
-        for row in rows:
-            yield rows.line_num, row
-    except csv.Error as error:
-        message = f"line {rows.reader.line_num}: {error}"
-        raise ValueError(message) from error
-
-
-def _jsonl_rows(file: TextIO) -> Iterator[tuple[int, Mapping[str, object]]]:
-    for number, line in enumerate(file, start=1):
-        if not line.strip():
-            continue
-        try:
-            row = json.loads(line)
-        except json.JSONDecodeError as error:
-            message = f"line {number}: {error.msg} at character {error.pos + 1}"
-            raise ValueError(message) from error
-        if not isinstance(row, dict):
-            message = f"line {number} is {type(row).__name__}, expected an object"
-            raise ValueError(message)
-        yield number, row
-
-
-def _sidecar(corpus: str, named: str | None) -> Path | None:
-    if named is not None:
-        path = Path(named).expanduser()
-        if not path.is_file():
-            message = f"captions file {named!r} does not exist; give a CSV or JSONL file"
-            raise ValueError(message)
-        return path.resolve()
-    candidates = (Path(corpus, name) for name in SIDECARS)
-    return next((path for path in candidates if path.is_file() and _tells_captions(path)), None)
-
-
-def _tells_captions(sidecar: Path) -> bool:
-    """Say whether a file that nobody named holds captions; metadata may be of another kind."""
-    if sidecar.stem == "captions":
-        return True
-    _, row = next(_rows(sidecar), (0, {}))
-    return not (row.keys().isdisjoint(PATH_COLUMNS) or row.keys().isdisjoint(CAPTION_COLUMNS))
+def _entry(path: str, stat: os.stat_result, label: str | None, told: SidecarEntry) -> FileEntry:
+    return FileEntry(path, stat.st_size, stat.st_mtime_ns, label, told.caption, told.attributes)
 
 
 def _walk(

@@ -8,6 +8,7 @@ changed, or when asked to. What was read is committed shard by shard, so that a 
 where it stopped.
 """
 
+import json
 import logging
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -43,8 +44,9 @@ class IngestConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     captions: str | None = None
-    """CSV or JSONL file with a path and a caption a row, relative to each corpus. Default:
-    captions.jsonl, captions.csv, metadata.jsonl or metadata.csv at the top of a corpus."""
+    """CSV or JSONL file with an image a row: its path, relative to each corpus, a caption, and
+    columns that become attributes. Default: captions.jsonl, captions.csv, metadata.jsonl or
+    metadata.csv at the top of a corpus."""
 
     max_pixels: int = Field(default=MAX_PIXELS, ge=1)
     """Images with more pixels are refused before they are decoded."""
@@ -162,7 +164,7 @@ def run(context: Context) -> Outcome:
         raise ValueError(message)
     duplicates = sum(len(files_held) for files_held in after.values()) - len(after)
     reasons |= Counter({"duplicate": duplicates}) if duplicates else Counter()
-    unused = sum(listing.captions_unused for listing in listings)
+    unused = sum(listing.entries_unused for listing in listings)
     if unused:
         reasons["caption-without-file"] = unused
     return Outcome(
@@ -174,7 +176,7 @@ def run(context: Context) -> Outcome:
 
 
 class Changes(NamedTuple):
-    """What a corpus asks for: files to open, rows with a new label or caption, files gone."""
+    """What a corpus asks for: files to open, rows of which other things are told, files gone."""
 
     to_open: Sequence[str]
     retold: Sequence[PathRow | RefusedRow]
@@ -193,10 +195,16 @@ def _changes(context: Context, listing: Listing) -> Changes:
         lost = isinstance(row, PathRow) and row.image not in stored
         if row is None or lost or context.refresh:
             to_open.append(entry.path)
-        elif isinstance(row, PathRow) and (row.label, row.caption) != (entry.label, entry.caption):
-            retold.append(replace(row, label=entry.label, caption=entry.caption))
+        elif isinstance(row, PathRow) and (again := _retell(row, entry)) != row:
+            retold.append(again)
     present = {entry.path for entry in listing.files} | {at.path for at in listing.unreadable}
     return Changes(to_open, retold, sorted(known.keys() - present))
+
+
+def _retell(row: PathRow, entry: FileEntry) -> PathRow:
+    """Return the row with what the folder tells of its file now."""
+    attributes = paths.attributes_json(entry.attributes)
+    return replace(row, label=entry.label, caption=entry.caption, attributes=attributes)
 
 
 def forecast(context: Context) -> dict[str, int]:
@@ -228,7 +236,7 @@ def _sync(context: Context, listing: Listing) -> None:
         record(db, NAME, done)
         progress.add(len(found))
     unwalked = [
-        _row(corpus, Refused(*place), FileEntry(place.path, 0, 0, None, None), reader)
+        _row(corpus, Refused(*place), FileEntry(place.path, 0, 0, None, None, {}), reader)
         for place in listing.unreadable
     ]
     _commit(db, corpus, unwalked)
@@ -271,6 +279,7 @@ def _row(
         image=item.row.image,
         label=entry.label,
         caption=entry.caption,
+        attributes=paths.attributes_json(entry.attributes),
         size_bytes=entry.size_bytes,
         mtime_ns=entry.mtime_ns,
         made_by=made_by,
@@ -287,6 +296,12 @@ def _commit(db: Database, corpus: str, rows: Sequence[PathRow | RefusedRow]) -> 
     paths.remove(db, corpus, [row.path for row in bad])
 
 
+def _key(row: PathRow) -> str:
+    """Return what a receipt says of a file: all that later stages may read, no time of change."""
+    told = (row.label, row.caption, row.attributes)
+    return json.dumps([row.corpus, row.path, row.image, *told], ensure_ascii=False)
+
+
 def look(context: Context) -> Receipts | None:
     """Measure the receipts `images`, `paths` and `refused` of the corpora."""
     db, corpora = context.db, context.facts["corpora"]
@@ -298,7 +313,7 @@ def look(context: Context) -> Receipts | None:
     bad = refused.read(db, NAME, corpora, version=version["refused"])
     keys = {
         "images": held,
-        "paths": [f"{r.corpus}\n{r.path}\n{r.image}\n{r.label}\n{r.caption}" for r in files],
+        "paths": [_key(row) for row in files],
         "refused": [f"{r.corpus}\n{r.path}\n{r.reason}" for r in bad],
     }
     return {
