@@ -17,7 +17,7 @@ from flows.settings import Settings
 
 DEMO_IMAGES = 4000
 DEMO_TRAIN_IMAGES = 5000
-DEMO_TRAIN_SEED = 12
+DEMO_TRAIN_SEED = 32
 DEMO_PAIRS = 288
 DEMO_CONTROL = "tiny:clip-control"
 SERVERS_TO_LOSE = 2

@@ -42,7 +42,8 @@ def encoders(
         ValueError: if there is no such arm.
         RuntimeError: if a training took every worker down.
     """
-    jobs = [job_of(arm, seed, steps=steps) for seed in seeds for arm in arms]
+    asked = [job_of(arm, seed, steps=steps) for seed in seeds for arm in arms]
+    jobs = list(dict.fromkeys(asked))  # one twice would be two workers at one file
     with open_run("encoders", workers, {"arms": list(arms), "seeds": list(seeds)}) as run:
         files = _train(run, jobs)
         return {"stages": {}, "encoders": {job.key: str(files[job.key]) for job in jobs}}

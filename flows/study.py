@@ -9,7 +9,6 @@ pairs. Everything is what the pipeline does with any encoders, so the study is a
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,8 +18,9 @@ from flows.encoders import encoders as encoders_flow
 from flows.mmvp import mmvp
 from flows.site import Run, open_run
 from flows.stages import mining_of
-from storage import comparisons, probes, scores
+from storage import probes, scores
 from tasks.encoders import EncoderConfig
+from tasks.evaluation.asking import MMVP_VLM
 from tasks.mining.thresholds import MineConfig
 from tasks.tiny_training.jobs import ARMS, BLIND, SSL
 from tasks.training.recipe import TrainConfig
@@ -29,6 +29,12 @@ from tasks.workers import WorkersConfig
 CORPUS: Final = ["scenes:4000@21"]
 TRAIN_CORPUS: Final = ["scenes:5000@22"]
 PAIRS: Final = 288
+
+PROBE_COLUMNS: Final = ("role", "attribute", "accuracy", "chance", "test_images")
+SCORE_COLUMNS: Final = (
+    *("benchmark", "features", "ssl_share", "seed", "steps", "protocol", "pattern", "pairs"),
+    *("pair_accuracy", "pair_low", "pair_high", "question_accuracy", "same_answer"),
+)
 
 Rows = list[dict[str, Any]]
 
@@ -93,16 +99,24 @@ def _run_arm(
 
 
 def _collect(run: Run, arm: str, seed: int) -> Rows:
-    """Return what the run found, each row with the arm of its control and the encoder seed."""
+    """Return what the run found out about an arm: what it sees, and how models do on it.
+
+    The rows of the encoders and models that all arms of a seed share come with each of them.
+    """
     db, mining = run.site.db, mining_of(run)
     mark = {"control": arm, "encoder_seed": seed}
     scope = run.settings["figures"]["probe"]["scope"]
-    mined = {"pairs": run.receipts["pairs"].rows}
     return [
-        {"table": "pairs", **mark, **mined},
-        *({"table": "scores", **mark, **asdict(row)} for row in scores.read(db, mining)),
-        *({"table": "comparisons", **mark, **asdict(row)} for row in comparisons.read(db, mining)),
-        *({"table": "probes", **mark, **asdict(row)} for row in probes.read(db, scope)),
+        {"table": "pairs", **mark, "pairs": run.receipts["pairs"].rows},
+        *(
+            {"table": "probes", **mark} | {name: getattr(row, name) for name in PROBE_COLUMNS}
+            for row in probes.read(db, scope)
+        ),
+        *(
+            {"table": "scores", **mark} | {name: getattr(row, name) for name in SCORE_COLUMNS}
+            for row in scores.read(db, mining)
+            if row.pattern is None or row.protocol == MMVP_VLM
+        ),
     ]
 
 

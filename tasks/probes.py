@@ -21,22 +21,31 @@ from numpy.typing import NDArray
 from storage import embeddings, paths, probes
 from storage.probes import ProbeRow
 from storage.receipts import Receipt, digest_rows
-from tasks.attributes import CAPTION, Knowledge, know
+from tasks.attributes import CAPTION, Facts, Knowledge, know
 from tasks.fingerprints import digest
 from tasks.scores.statistics import wilson
 from tasks.stage import Context, Outcome, Receipts, Site, Stage, made_by
 
 NAME = "probe"
+ROLES: Final = ("clip", "ssl", "control")
+TEACH: Final = "train-"
+"""What the names of the teachers' receipts begin with."""
+
 MOST_CLASSES: Final = 100
 RIDGE: Final = 1e-3
 """Strength of the ridge, as a share of the images that teach; vectors are standardised."""
 
+REASONS: Final = {
+    "nothing-to-tell": "an attribute has one value, or more than a hundred, in a probe's images",
+}
+
 
 class Plan(NamedTuple):
-    """What is known of the images that teach and of those that test."""
+    """The attributes, and the facts of the images that teach and of those that test, by id."""
 
-    teaching: Knowledge
-    testing: Knowledge
+    attributes: Sequence[str]
+    teaching: Mapping[str, Facts]
+    testing: Mapping[str, Facts]
 
 
 def prepare(
@@ -44,65 +53,84 @@ def prepare(
 ) -> Context:
     """Gather what is known of the images; without `teachers` half of the corpora's images teach.
 
-    `inputs` holds a receipt a role for the corpora, and for the teachers under `train-` names.
+    `inputs` holds the receipts of paths and of each role for the corpora, and under `train-` names
+    for the teachers. An encoder that plays two roles is probed in the first.
     """
-    testing = know(paths.metadata(site.db, corpora, version=inputs["paths"].version))
-    teaching = testing
+    known = know(paths.metadata(site.db, corpora, version=inputs["paths"].version))
+    taught = None
     if teachers:
-        version = inputs["train-paths"].version
-        teaching = know(paths.metadata(site.db, teachers, version=version))
-    roles = [role for role in ("clip", "ssl", "control") if role in inputs]
-    encoders = {role: inputs[role].table for role in roles}
+        version = inputs[f"{TEACH}paths"].version
+        taught = know(paths.metadata(site.db, teachers, version=version))
+    encoders: dict[str, str] = {}
+    for role in ROLES:
+        if role in inputs and inputs[role].table not in encoders.values():
+            encoders[role] = inputs[role].table
     return Context(
         site=site,
         config=None,
         facts={
             "scope": digest([sorted(corpora), sorted(teachers), encoders])[:16],
-            "roles": roles,
-            "halved": not teachers,
-            "teaching": teaching.digest(),
-            "testing": testing.digest(),
+            "roles": list(encoders),
+            "halved": taught is None,
+            "teaching": (taught or known).digest(),
+            "testing": known.digest(),
             "vectors": {
                 name: receipt.digest
                 for name, receipt in inputs.items()
-                if name.removeprefix("train-") in roles
+                if name.removeprefix(TEACH) in encoders
             },
         },
         inputs=inputs,
         made_by=made_by(__name__),
-        given=Plan(teaching, testing),
+        given=_plan(known, taught),
     )
+
+
+def _plan(known: Knowledge, taught: Knowledge | None) -> Plan:
+    """Let no image both teach and test; where one corpus does both, half of it teaches, by lot."""
+    if taught is None:
+        teaching = {image: facts for image, facts in known.facts.items() if _teaches(image)}
+    else:
+        teaching = {
+            image: taught.facts[image] for image in taught.facts.keys() - known.facts.keys()
+        }
+    testing = {image: known.facts[image] for image in known.facts.keys() - teaching.keys()}
+    return Plan(sorted(known.patterns.keys() - {CAPTION}), teaching, testing)
+
+
+def _teaches(image: str) -> bool:
+    """Say whether an image teaches where one corpus does both: the same every time."""
+    return hashlib.sha256(image.encode()).digest()[0] % 2 == 0
 
 
 def run(context: Context) -> Outcome:
     """Fit a probe for each encoder and attribute."""
     plan: Plan = context.given
+    scope = context.facts["scope"]
     rows: list[ProbeRow] = []
     for role in context.facts["roles"]:
-        teaching = _vectors(context, role, plan.teaching, teaches=True)
-        testing = _vectors(context, role, plan.testing, teaches=False)
-        for attribute in sorted(plan.testing.patterns.keys() - {CAPTION}):
+        teacher = role if context.facts["halved"] else f"{TEACH}{role}"
+        teaching = _vectors(context, teacher, plan.teaching)
+        testing = _vectors(context, role, plan.testing)
+        encoder = context.inputs[role].table.removeprefix(embeddings.PREFIX)
+        for attribute in plan.attributes:
             found = probe(
-                *_chosen(teaching, plan.teaching, attribute),
-                *_chosen(testing, plan.testing, attribute),
+                *_known(teaching, plan.teaching, attribute),
+                *_known(testing, plan.testing, attribute),
             )
             if found is not None:
-                encoder = context.inputs[role].table.removeprefix(embeddings.PREFIX)
-                rows.append(
-                    ProbeRow(
-                        scope=context.facts["scope"],
-                        encoder=encoder,
-                        role=role,
-                        attribute=attribute,
-                        **found._asdict(),
-                    )
+                row = ProbeRow(
+                    scope=scope, encoder=encoder, role=role, attribute=attribute, **found._asdict()
                 )
-    before = probes.read(context.db, context.facts["scope"])
-    probes.replace(context.db, context.facts["scope"], rows)
+                rows.append(row)
+    left_out = len(context.facts["roles"]) * len(plan.attributes) - len(rows)
+    before = probes.read(context.db, scope)
+    probes.replace(context.db, scope, rows)
     return Outcome(
         new=len(set(rows) - set(before)),
         rows=len(rows),
-        figures={"scope": context.facts["scope"]},
+        reasons={"nothing-to-tell": left_out} if left_out else {},
+        figures={"scope": scope},
     )
 
 
@@ -157,26 +185,19 @@ def probe(
 Vectors = tuple[list[str], NDArray[np.float32]]
 
 
-def _vectors(context: Context, role: str, known: Knowledge, *, teaches: bool) -> Vectors:
-    halved = context.facts["halved"]
-    receipt = context.inputs[role if halved or not teaches else f"train-{role}"]
-    images = [image for image in known.facts if not halved or _teaches(image) == teaches]
+def _vectors(context: Context, role: str, images: Mapping[str, Facts]) -> Vectors:
+    receipt = context.inputs[role]
     encoder = receipt.table.removeprefix(embeddings.PREFIX)
-    return embeddings.read(context.db, encoder, images, version=receipt.version)
+    return embeddings.read(context.db, encoder, list(images), version=receipt.version)
 
 
-def _teaches(image: str) -> bool:
-    """Say whether an image teaches, where one corpus does both: by lot, the same every time."""
-    return hashlib.sha256(image.encode()).digest()[0] % 2 == 0
-
-
-def _chosen(
-    vectors: Vectors, known: Knowledge, attribute: str
+def _known(
+    vectors: Vectors, facts: Mapping[str, Facts], attribute: str
 ) -> tuple[NDArray[np.float32], list[str]]:
+    """Return the vectors of the images whose value is known, and the values."""
     ids, all_ND = vectors
-    values: Mapping[str, str | None] = {i: known.facts[i].get(attribute) for i in ids}
-    chosen = [row for row, image in enumerate(ids) if values[image] is not None]
-    return all_ND[chosen], [str(values[ids[row]]) for row in chosen]
+    known = [row for row, image in enumerate(ids) if attribute in facts[image]]
+    return all_ND[known], [facts[ids[row]][attribute] for row in known]
 
 
 def look(context: Context) -> Receipts | None:

@@ -43,7 +43,8 @@ class Progress:
     def sentence(self, seconds: float) -> str:
         """Return the state after `seconds`, in words."""
         rate = self._done / max(seconds, 1e-9)
-        words = f"{self._stage}: {self._done:,} of {self._total:,} {self._unit}, {rate:,.0f}/s"
+        pace = f"{rate:,.0f}/s" if rate >= 1 else f"{60 * rate:.2g}/min"
+        words = f"{self._stage}: {self._done:,} of {self._total:,} {self._unit}, {pace}"
         if 0 < self._done < self._total:
             words += f", {(self._total - self._done) / rate:,.0f} s left"
         return words

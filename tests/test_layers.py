@@ -19,7 +19,11 @@ MUST_NOT_IMPORT = {
     "storage/": {"tasks", "flows", "prefect", "torch", "distributed"},
     "tasks/": {"flows"},
     "tasks/encoders/": {"prefect", "storage", "distributed"},
+    "tasks/mof/": {"prefect", "storage", "distributed"},
     "tasks/report/": {"prefect", "storage", "distributed", "torch"},
+    "tasks/scenes/": {"prefect", "storage", "distributed", "torch"},
+    "tasks/scores/": {"prefect", "storage", "distributed", "torch"},
+    "tasks/tiny_training/": {"prefect", "storage", "distributed"},
     "tasks/mining/search.py": {"prefect", "storage", "distributed", "torch"},
     "tasks/mining/thresholds.py": {"prefect", "storage", "distributed", "torch"},
     "tasks/mining/selection.py": {"prefect", "storage", "distributed", "torch"},
@@ -112,7 +116,9 @@ def test_every_module_says_what_it_is_for(path):
         ("import storage.database", {"prefect", "torch"}, "a store is opened by any script"),
         ("import tasks.encoders", {"prefect", "lancedb"}, "encoders are of use alone"),
         ("from tasks.mining import mine", {"prefect", "lancedb", "torch"}, "as is the search"),
+        ("import tasks.mof", {"prefect", "lancedb"}, "as is the model"),
         ("import tasks.report", {"prefect", "lancedb", "torch"}, "as is the report"),
+        ("import tasks.scores", {"prefect", "lancedb", "torch"}, "as are the statistics"),
     ],
 )
 def test_an_import_loads_no_more_than_it_needs(statement, banned, why):

@@ -82,12 +82,14 @@ class _Shares:
         """Give a pair of images its attribute, or return why it gets none."""
         if self._most is None:
             return None
-        self._names[pair] = self.know.differences(one, other)
-        if not self._names[pair]:
+        names = self.know.differences(one, other)
+        if not names:
             return NOTHING_TO_ASK
+        self._names[pair] = names
         tried = set(self._closed)
         if self._ask(pair, tried):
             return None
+        del self._names[pair]
         self._closed = tried  # full of pairs that could be asked about these alone: so for ever
         return PATTERN_FULL
 

@@ -12,8 +12,8 @@ A tower is a plain dict, because transformers does not write lists of configs to
     patch_size     side of a patch in pixels (default: the config's)
     hidden_size    width of its features (default: the config's)
     grid_size      side of its own token grid, image_size / patch_size
-    feature_layer  which hidden state; 0 is the embedding, -1 the last block before the final norm
-                   (default -2, which LLaVA takes from CLIP)
+    feature_layer  which hidden state; 0 is the embedding (timm's list starts with the first block),
+                   -1 the last block before the final norm (default -2, as LLaVA takes from CLIP)
     feature_norm   'none', or 'layernorm' for a layer norm without weights over each token
     mean, std      of its input's three channels, for pixels in [0, 1] (default: by model type)
 
@@ -25,6 +25,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final, NoReturn, TypeAlias
 
+from huggingface_hub.errors import StrictDataclassError
 from transformers import CONFIG_MAPPING, PreTrainedConfig
 
 Tower: TypeAlias = dict[str, Any]
@@ -98,7 +99,8 @@ def hf_config(given: Any, name: str) -> PreTrainedConfig:  # a config, or a dict
     """Return a tower's config as an object of its transformers class.
 
     Raises:
-        ValueError: if it is neither a config nor a dict with a `model_type` transformers knows.
+        ValueError: if it is neither a config nor a dict with a `model_type` transformers knows, or
+            that type's config refuses it.
     """
     if isinstance(given, PreTrainedConfig):
         return given
@@ -109,7 +111,11 @@ def hf_config(given: Any, name: str) -> PreTrainedConfig:  # a config, or a dict
     if model_type not in CONFIG_MAPPING:
         expected = "a type of transformers, like 'clip_vision_model' or 'dinov2'"
         refuse(f"tower {name!r}: config.model_type", model_type, expected)
-    return CONFIG_MAPPING[model_type](**fields)
+    try:
+        return CONFIG_MAPPING[model_type](**fields)
+    except StrictDataclassError as error:
+        message = f"tower {name!r}: config is not one of type {model_type!r}: {error}"
+        raise ValueError(message) from error
 
 
 def show_all_patches(config: PreTrainedConfig) -> None:

@@ -73,16 +73,16 @@ def run(context: Context) -> Outcome:
             reasons["answers-read-alike"] += 1
 
     for pair in pairs.read(context.db, mining, version=context.inputs["pairs"].version):
-        if pair.selected and pair.attribute is not None:
+        if pair.attribute is not None:
             ask(pair.attribute, (pair.image_a, pair.image_b), MINED)
     for benchmark, captioned in ((RANDOM, False), (CAPTIONED, True)):
         for attribute in asked_attributes(known, captioned=captioned):
             for drawn in draw_pairs(known, attribute, context.config.lot_pairs):
                 ask(attribute, drawn, benchmark)
-    before = {row.question_id for row in questions.read(context.db, mining)}
+    before = questions.read(context.db, mining)
     questions.replace(context.db, mining, rows)
     return Outcome(
-        new=len({row.question_id for row in rows} - before),
+        new=len(set(rows) - set(before)),
         rows=len(rows),
         reasons=dict(reasons),
         figures={

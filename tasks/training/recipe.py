@@ -41,7 +41,7 @@ class TrainConfig(BaseModel):
     seeds: tuple[int, ...] = (0,)
     """Each model is trained once a seed."""
 
-    steps: int = Field(default=300, ge=1)
+    steps: int = Field(default=400, ge=1)
     """Steps of the instruction stage: adapters and language model."""
 
     adapter_steps: int = Field(default=60, ge=1)
@@ -53,16 +53,16 @@ class TrainConfig(BaseModel):
     batch: int = Field(default=32, ge=1)
     """Conversations a step; twice as many texts before the adapter stage."""
 
-    turns: int = Field(default=6, ge=1)
+    turns: int = Field(default=8, ge=1)
     """Questions in a conversation, at most."""
 
-    caption_share: float = Field(default=0.25, ge=0, le=1)
+    caption_share: float = Field(default=0.1, ge=0, le=1)
     """Conversations of the instruction stage that ask for the caption instead."""
 
     adapter_rate: float = Field(default=2e-3, gt=0)
     """Highest learning rate of the adapter stage and of the text before."""
 
-    rate: float = Field(default=1e-3, gt=0)
+    rate: float = Field(default=2e-3, gt=0)
     """Highest learning rate of the instruction stage."""
 
     decay: float = Field(default=0.01, ge=0)

@@ -31,18 +31,22 @@ SETTINGS = {
 FEATURES = ["additive", "clip", "clip-control", "interleaved", "ssl"]
 
 
-@pytest.fixture
-def scenes(tmp_path):
-    """A corpus of sixty drawn scenes."""
-    write_scenes(tmp_path / "scenes", 60, seed=5)
-    return tmp_path / "scenes"
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    """A folder with sixty drawn scenes to mine and thirty others to train on."""
+    place = tmp_path_factory.mktemp("miniature")
+    write_scenes(place / "scenes", 60, seed=5)
+    write_scenes(place / "lessons", 30, seed=6)
+    return place
 
 
-@pytest.fixture
-def lessons(tmp_path):
-    """A corpus of thirty other scenes, to train on."""
-    write_scenes(tmp_path / "lessons", 30, seed=6)
-    return tmp_path / "lessons"
+@pytest.fixture(scope="module")
+def first(server, cluster, place):
+    """The stages of a first run, whose home the tests of this module go on with."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MMVP_HOME", str(place / "home"))
+        patch.delenv("MMVP_STORE", raising=False)
+        yield run(place / "scenes", cluster, [place / "lessons"])
 
 
 def run(corpus, cluster, teachers, **changes):
@@ -68,16 +72,13 @@ def overall(benchmark, protocol):
     }
 
 
-def test_every_model_is_asked_both_questions_of_every_pair_and_scored(
-    server, cluster, home, scenes, lessons
-):
-    first = run(scenes, cluster, [lessons])
-    second = run(scenes, cluster, [lessons])
+def test_every_model_is_asked_both_questions_of_every_pair_and_scored(first, cluster, place):
+    second = run(place / "scenes", cluster, [place / "lessons"])
 
     questions = runs.shown("questions")
     pairs = {row["pair_id"]: row for row in runs.shown("pairs") if row["selected"]}
     by_pair = {pair: [q for q in questions if q["pair_id"] == pair] for pair in pairs}
-    assert len(questions) == 2 * len(pairs) == 2 * SETTINGS["mine"].benchmark_pairs
+    assert len(questions) == 2 * len(pairs) > 12
     for pair, asked in by_pair.items():
         assert {q["image"] for q in asked} == {pairs[pair]["image_a"], pairs[pair]["image_b"]}
         assert {q["answer"] for q in asked} == set(asked[0]["options"])
@@ -89,65 +90,60 @@ def test_every_model_is_asked_both_questions_of_every_pair_and_scored(
     assert set(overall(MINED, "mmvp-vlm")) == {None, "clip-control"}
     assert overall(MINED, "free")["clip"]["pairs"] == len(pairs)
     assert {row["benchmark"] for row in runs.shown("scores")} == {MINED, RANDOM, CAPTIONED}
-    given = answers_of(home)
+    given = answers_of(place / "home")
     assert all((q["question_id"], m, p) in given for q in questions for m, p in models_and_ways())
     assert {stage["state"] for stage in first.values()} == {"done"}
     assert {stage["state"] for stage in second.values()} == {"current"}
     assert {stage["new"] for stage in second.values()} == {0}
-    assert (home / "reports").exists()
 
 
 def models_and_ways():
     return {(row["model"], row["protocol"]) for row in runs.shown("scores")}
 
 
-def test_of_a_grown_corpus_only_new_questions_are_asked_and_nothing_is_trained(
-    server, cluster, home, scenes, lessons
+def test_a_deleted_model_is_trained_again_to_the_same_weights(first, cluster, place):
+    models, answers = runs.shown("models"), answers_of(place / "home")
+    shutil.rmtree(place / "home" / models[0]["folder"])
+
+    again = run(place / "scenes", cluster, [place / "lessons"])
+
+    assert (again["train"]["state"], again["train"]["new"]) == ("done", 1)
+    assert runs.shown("models") == models
+    assert (again["evaluate"]["new"], answers_of(place / "home")) == (0, answers)
+
+
+def test_another_home_asks_and_trains_for_itself_and_gets_the_same(
+    first, cluster, place, monkeypatch
 ):
-    run(scenes, cluster, [lessons])
-    before = answers_of(home)
+    tables = ("questions", "answers", "scores", "probes")
+    here = {table: runs.shown(table) for table in tables}
+    weights = [row["weights"] for row in runs.shown("models")]
+    monkeypatch.setenv("MMVP_HOME", str(place / "other"))
+
+    there = run(place / "scenes", cluster, [place / "lessons"])
+
+    assert {stage["state"] for stage in there.values()} == {"done"}
+    assert here == {table: runs.shown(table) for table in tables}
+    assert weights == [row["weights"] for row in runs.shown("models")]
+
+
+def test_of_a_grown_corpus_only_new_questions_are_asked_and_nothing_is_trained(
+    first, cluster, place
+):
+    before = answers_of(place / "home")
     models = runs.shown("models")
-    write_scenes(scenes, 72, seed=5)
+    write_scenes(place / "scenes", 72, seed=5)
 
-    grown = run(scenes, cluster, [lessons])
+    grown = run(place / "scenes", cluster, [place / "lessons"])
 
-    after = answers_of(home)
-    asked = {row["question_id"] for row in runs.stored(home, "questions")}
+    after = answers_of(place / "home")
+    asked = {row["question_id"] for row in runs.stored(place / "home", "questions")}
     assert grown["embed"]["new"] == 12
     assert (grown["train"]["state"], grown["train-embed"]["state"]) == ("current", "current")
     assert runs.shown("models") == models
     assert before.items() <= after.items()
     assert grown["evaluate"]["new"] == len(after) - len(before) > 0
     assert {name[0] for name in after} >= asked
-
-
-def test_another_home_asks_and_trains_for_itself_and_gets_the_same(
-    server, cluster, home, scenes, lessons, tmp_path, monkeypatch
-):
-    run(scenes, cluster, [lessons])
-    here = {table: runs.shown(table) for table in ("questions", "answers", "scores", "probes")}
-    weights = [row["weights"] for row in runs.shown("models")]
-    monkeypatch.setenv("MMVP_HOME", str(tmp_path / "other"))
-
-    there = run(scenes, cluster, [lessons])
-
-    assert {stage["state"] for stage in there.values()} == {"done"}
-    assert here == {table: runs.shown(table) for table in here}
-    assert weights == [row["weights"] for row in runs.shown("models")]
-
-
-def test_a_deleted_model_is_trained_again_to_the_same_weights(
-    server, cluster, home, scenes, lessons
-):
-    run(scenes, cluster, [lessons])
-    models, answers = runs.shown("models"), answers_of(home)
-    shutil.rmtree(home / models[0]["folder"])
-
-    again = run(scenes, cluster, [lessons])
-
-    assert (again["train"]["state"], again["train"]["new"]) == ("done", 1)
-    assert runs.shown("models") == models
-    assert (again["evaluate"]["new"], answers_of(home)) == (0, answers)
 
 
 def test_without_metadata_a_run_ends_after_the_pairs(server, cluster, home, tmp_path, photos):
@@ -191,30 +187,26 @@ def reworded_code(tmp_path):
     return root, reword
 
 
-def test_another_wording_asks_again_and_embeds_nothing(
-    server, home, scenes, lessons, reworded_code
-):
+def test_another_wording_asks_again_and_embeds_nothing(server, home, tmp_path, reworded_code):
     root, reword = reworded_code
     runs.borrow_server(home)
-    thresholds = ["--clip-above-quantile", 0.8, "--ssl-below-quantile", 0.5]
-    sizes = ["--benchmark-pairs", 18, "--lot-pairs", 1, "--steps", 2, "--ssl-shares", 0.5]
+    write_scenes(tmp_path / "scenes", 60, seed=5)
+    thresholds = ["--clip-above-quantile", 0.8, "--ssl-below-quantile", 0.5, "--lot-pairs", 1]
 
     def start():
-        arguments = ["--corpus", scenes, "--train-corpus", lessons, *thresholds, *sizes]
-        process = runs.start("run", *arguments, "--workers", 1, home=home, root=root)
-        code, result, errors = runs.finish(process)
+        arguments = ["--corpus", tmp_path / "scenes", *thresholds, "--workers", 1]
+        code, result, errors = runs.finish(runs.start("run", *arguments, home=home, root=root))
         assert code == 0, errors
         return result["stages"]
 
-    first = start()
-    asked = runs.shown("questions", home)
+    first, asked = start(), runs.shown("questions", home)
     reword()
-    second = start()
+    second, reworded = start(), runs.shown("questions", home)
 
     current = {name for name, stage in second.items() if stage["state"] == "current"}
     assert set(runs.states(first).values()) == {"done"}
-    assert current == {"ingest", "embed", "mine", "train-ingest", "train-embed", "probe"}
+    assert current == {"ingest", "embed", "mine", "probe"}
     assert second["evaluate"]["new"] > 0
-    reworded = runs.shown("questions", home)
-    assert [q["question"] != "Is it tall or long?" for q in reworded].count(False) == 0
     assert len(reworded) == len(asked)
+    assert "Is it tall or long?" in {q["question"] for q in asked}
+    assert "Is it tall or long?" not in {q["question"] for q in reworded}

@@ -164,6 +164,7 @@ def test_the_share_goes_to_all_towers_after_the_first():
         ([tower("clip", config={})], ["tower 'clip': config.model_type", "None"]),
         ([tower("clip", config={"model_type": "cilp"})], ["config.model_type", "'cilp'"]),
         ([tower("clip", config={"model_type": "clip"})], ["config.model_type", "vision_config"]),
+        ([tower("clip", config={**VISION["clip"], "patch_size": "x"})], ["'clip'", "'patch_size'"]),
         ([tower("clip", hidden_size=16)], ["tower 'clip': hidden_size", "16", "32"]),
         ([tower("clip", patch_size=16)], ["tower 'clip': patch_size", "16", "14"]),
         ([tower("clip", grid_size=5)], ["tower 'clip': grid_size", "5", "4"]),

@@ -1,0 +1,76 @@
+"""Small things to learn for tests: images as tokens, and one answer that only some tokens tell."""
+
+import numpy as np
+import torch
+
+from tasks.training.loop import learn_language, make_model, train_model
+from tasks.training.material import Example
+from tasks.training.recipe import TrainConfig
+from tasks.training.words import make_tokenizer
+
+HAT = "Is there a hat on it?"
+KIND = "What is the main object?"
+PATCHES, WIDTH = 4, 8
+
+CONFIG = TrainConfig(
+    ssl_shares=(0.5,),
+    steps=4,
+    adapter_steps=3,
+    language_steps=2,
+    batch=4,
+    turns=2,
+    width=32,
+    layers=1,
+    heads=2,
+)
+"""The smallest models that have everything."""
+
+
+def examples_of(count):
+    """Return examples; odd ones wear a hat, and of three one is a car."""
+    kinds, hats = ("car", "duck", "cup"), ("no", "yes")
+    return [
+        Example(
+            image=f"image{number:03}",
+            paths=(),
+            caption=f"red {kinds[number % 3]}",
+            turns=((KIND, kinds[number % 3]), (HAT, hats[number % 2])),
+        )
+        for number in range(count)
+    ]
+
+
+def features_of(count):
+    """Return tokens (N, P, D) by role: those of `ssl` and `control` tell the hat, `clip` does not.
+
+    All tell the kind.
+    """
+    rng = np.random.default_rng(0)
+    kinds, hat_D = rng.normal(size=(3, WIDTH)), rng.normal(size=WIDTH)
+    features = {}
+    for role, sees_hats in (("clip", False), ("ssl", True), ("control", True)):
+        tokens_NPD = 0.1 * rng.normal(size=(count, PATCHES, WIDTH))
+        for number in range(count):
+            tokens_NPD[number, 0] += kinds[number % 3]
+            if sees_hats:
+                tokens_NPD[number, 1:] += hat_D if number % 2 else -hat_D
+        features[role] = torch.from_numpy(tokens_NPD.astype(np.float16))
+    return features
+
+
+def learn(variant, config, folder, *, count=24):
+    """Train a model on the first examples and save it with its tokenizer; return the folder."""
+    examples, features = examples_of(count), features_of(count)
+    tokenizer = make_tokenizer(examples)
+    language, _ = learn_language(examples, tokenizer, config, variant.seed)
+    model = make_model(variant, config, features, tokenizer, language)
+    train_model(model, variant, config, features, examples, tokenizer)
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder
+
+
+def longer(**changes):
+    """Return the smallest settings with some that make a model see the hat in seconds."""
+    schooled = {"steps": 150, "adapter_steps": 10, "batch": 16, "caption_share": 0.1, "rate": 3e-3}
+    return TrainConfig(**CONFIG.model_dump() | schooled | changes)
