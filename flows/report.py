@@ -5,8 +5,9 @@ Run it by hand with `mmvp report --corpus DIR`.
 
 import base64
 import json
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from prefect import flow
 from prefect.artifacts import (
@@ -58,23 +59,21 @@ def report(
     with open_run("report", workers, {"corpus": corpus}) as run:
         corpora = resolve_corpora(run, corpus)
         find_mined(run, corpora, EmbedConfig(clip=clip, ssl=ssl), mine)
-        figures = {"mine": run.settings["figures"]["mine"]}
+        figures = stage.shown(run.settings["figures"])
         context = stage.prepare(run.site, config, corpora, run.receipts, figures)
         keep(run, run_stage(stage.STAGE, context))
         publish(run, stage.folder(context))
         return run.summary()
 
 
+PICTURES: Final = ("results", "radar", "sweep", "probes", "pairs", "plane")
+"""The pictures of a report, in the order of the Prefect artifact; a report may lack the first."""
+
+
 def publish(run: Run, folder: Path) -> None:
     """Show the report in Prefect: pictures, tables, and where the page lies."""
     contents = json.loads((folder / "report.json").read_text())
-    pictures = "\n\n".join(
-        f"![{name}](data:image/png;base64,{base64.b64encode(data).decode()})"
-        for name in ("pairs", "plane")
-        if (data := (folder / f"{name}.png").read_bytes())
-    )
-    heading = f"# {contents['mined']:,} CLIP-blind pairs among {contents['images']:,} images"
-    create_markdown_artifact(f"{heading}\n\n{pictures}\n", key="report", description="the report")
+    _publish_markdown(folder, contents)
     create_link_artifact(
         (folder / "index.html").as_uri(), link_text=str(folder / "index.html"), key="page"
     )
@@ -83,9 +82,30 @@ def publish(run: Run, folder: Path) -> None:
         key="receipts",
         description="the rows that this run read and wrote",
     )
+    explained = contents["reasons_explained"]
     counts = [
-        {"stage": result.name, "reason": reason, "count": count}
+        {"stage": result.name, "reason": reason, "count": n, "meaning": explained.get(reason, "")}
         for result in run.results
-        for reason, count in result.outcome.reasons.items()
+        for reason, n in result.outcome.reasons.items()
     ]
     create_table_artifact(counts, key="reasons", description="what was left out, and why")
+    if contents["comparisons"]:
+        create_table_artifact(
+            contents["comparisons"],
+            key="comparisons",
+            description="which models differ: McNemar's exact test, Holm-corrected",
+        )
+
+
+def _publish_markdown(folder: Path, contents: Mapping[str, Any]) -> None:
+    table = folder / "results.md"
+    parts = [
+        f"# {contents['mined']:,} CLIP-blind pairs among {contents['images']:,} images",
+        *([table.read_text(encoding="utf-8")] if table.is_file() else []),
+        *(
+            f"![{name}](data:image/png;base64,{base64.b64encode(picture.read_bytes()).decode()})"
+            for name in PICTURES
+            if (picture := folder / f"{name}.png").is_file()
+        ),
+    ]
+    create_markdown_artifact("\n\n".join(parts) + "\n", key="report", description="the report")

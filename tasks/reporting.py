@@ -11,23 +11,35 @@ import hashlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
-from storage import embeddings, pairs, paths, refused
+from storage import embeddings, pairs, paths, refused, runs
+from storage.database import Database
 from storage.pairs import PairRow
 from storage.paths import PathRow
 from storage.receipts import Receipt, digest_rows
+from tasks.attributes import Knowledge, know
+from tasks.findings import Findings, find, results_of
 from tasks.images import REASONS, RefusedImageError, decode, read_file
 from tasks.mining.selection import LEFT_OUT
 from tasks.mining.thresholds import Observed, observe
+from tasks.questions import stage as asking
 from tasks.report import PairCard, ReportContents, TableVersion, write_report
 from tasks.stage import Context, Outcome, Receipts, Site, Stage, made_by
 
 NAME = "report"
+
+RECEIPTS: Final[Mapping[str, str]] = {
+    "questions": "questions",
+    "probe": "probes",
+    "train": "models",
+    "evaluate": "scores",
+}
+"""Stages whose figures the page prints if there are any, and a receipt that each of them leaves."""
 
 OTHER_REASONS = {
     "changed": "the file holds other bytes than when it was read; run again",
@@ -35,8 +47,9 @@ OTHER_REASONS = {
     "linked-folder": "a link to a folder; name the folder itself as a corpus to have it read",
     "name-not-utf8": "the file's name is no UTF-8 text; rename it",
     "duplicate": "a file with the same bytes as another; the image counts once",
-    "caption-without-file": "a caption of a file that the corpus does not hold",
+    "caption-without-file": "a caption or a row of metadata for a file that the corpus lacks",
     "image-without-vector": "an image that could not be embedded",
+    "unread": "a question to which a model's answer could not be read; it counts as wrong",
 }
 
 
@@ -52,6 +65,11 @@ class ReportConfig(BaseModel):
     """Pairs shown as cards on the page; report.json has all of the benchmark."""
 
 
+def shown(figures: Mapping[str, Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:
+    """Return those of a run's figures that the page prints."""
+    return {name: figures[name] for name in ("mine", *RECEIPTS) if name in figures}
+
+
 def prepare(
     site: Site,
     config: ReportConfig,
@@ -59,18 +77,58 @@ def prepare(
     inputs: Receipts,
     figures: Mapping[str, Mapping[str, Any]],
 ) -> Context:
-    """Take along the figures (by stage) that the page prints."""
+    """Take along the figures (by stage) that the page prints, and what is known of models.
+
+    Of stages without figures here, those of the latest run that worked on the same count.
+    """
+    figures = _figures(site.db, corpora, inputs, figures)
+    found = find(site.db, figures["mine"]["mining"], figures.get("probe", {}).get("scope"))
     return Context(
         site=site,
         config=config,
         facts={
             "config": config.model_dump(mode="json"),
             "corpora": list(corpora),
-            "figures": {name: dict(values) for name, values in figures.items()},
+            "figures": _without_others(figures, found),
+            "findings": {table.table: table.digest for table in found.tables()},
         },
         inputs=inputs,
         made_by=made_by(__name__),
+        given=found,
     )
+
+
+def _figures(
+    db: Database,
+    corpora: Sequence[str],
+    inputs: Receipts,
+    given: Mapping[str, Mapping[str, Any]],
+) -> dict[str, dict[str, Any]]:
+    """Add the figures of earlier runs: of the same mining, or probes of the same encoders."""
+    figures = {name: dict(values) for name, values in given.items()}
+    for run in reversed(runs.read(db)):
+        if run.settings.get("corpora") != list(corpora):
+            continue
+        found = run.settings.get("figures", {})
+        is_same = found.get("mine", {}).get("mining") == figures["mine"]["mining"]
+        is_alike = all(
+            role in run.receipts and run.receipts[role].table == inputs[role].table
+            for role in ("clip", "ssl")
+        )
+        for name, receipt in RECEIPTS.items():
+            fits = is_alike if name == "probe" else is_same
+            if fits and receipt in run.receipts and name in found:
+                figures.setdefault(name, dict(found[name]))
+    return figures
+
+
+def _without_others(
+    figures: Mapping[str, Mapping[str, Any]], found: Findings
+) -> dict[str, Mapping[str, Any]]:
+    """Leave out the figures of a training whose models were not asked."""
+    asked = {row.model for row in found.models}
+    trained = set(figures.get("train", {}).get("models", []))
+    return {name: values for name, values in figures.items() if name != "train" or trained & asked}
 
 
 def folder(context: Context) -> Path:
@@ -125,24 +183,46 @@ def gather(context: Context) -> ReportContents:
         ),
         mined_clip_M=np.array([row.clip_cosine for row in rows]),
         mined_ssl_M=np.array([row.ssl_cosine for row in rows]),
-        versions=[
-            TableVersion(
-                stage=name,
-                table=receipt.table,
-                version=receipt.version,
-                rows=receipt.rows,
-                digest=receipt.digest,
-            )
-            for name, receipt in sorted(inputs.items())
-        ],
-        settings={
-            f"{stage}.{name}": str(value)
-            for stage, values in context.facts["figures"].items()
-            for name, value in values.items()
-            if name != "removed"
-        },
-        reasons_explained={**REASONS, **OTHER_REASONS, **LEFT_OUT},
+        versions=_versions(inputs, context.given),
+        settings=_settings(context.facts["figures"]),
+        reasons_explained={**REASONS, **OTHER_REASONS, **LEFT_OUT, **asking.REASONS},
+        results=results_of(context.given, _knowledge(context)),
     )
+
+
+def _knowledge(context: Context) -> Knowledge:
+    """Return what the corpora tell of attributes, where there are probes of them."""
+    if not context.given.probes:
+        return Knowledge(facts={})
+    version = context.inputs["paths"].version
+    return know(paths.metadata(context.db, context.facts["corpora"], version=version))
+
+
+def _versions(inputs: Receipts, found: Findings) -> list[TableVersion]:
+    read = {
+        name: TableVersion(
+            stage=name,
+            table=receipt.table,
+            version=receipt.version,
+            rows=receipt.rows,
+            digest=receipt.digest,
+        )
+        for name, receipt in inputs.items()
+    }
+    others = {table.stage: table for table in found.tables()}
+    return [table for _, table in sorted((others | read).items())]
+
+
+def _settings(figures: Mapping[str, Any], before: str = "") -> dict[str, str]:
+    """Return figures of stages as names and texts."""
+    settings: dict[str, str] = {}
+    for name, value in figures.items():
+        if isinstance(value, Mapping):
+            settings |= _settings(value, f"{before}{name}.")
+        elif name != "removed":
+            is_list = isinstance(value, list | tuple)
+            settings[before + name] = ", ".join(map(str, value)) if is_list else str(value)
+    return settings
 
 
 def _plane(context: Context, images: Sequence[str]) -> Observed:

@@ -10,10 +10,12 @@ Shapes:
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
+
+from tasks.report.results import Results
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,6 +102,8 @@ class ReportContents:
     settings: Mapping[str, str]
     reasons_explained: Mapping[str, str]
     """Reason (of `refused` or `left_out`) to a sentence for people."""
+    results: Results = field(default_factory=Results)
+    """What is known of models and encoders; nothing if none was asked."""
 
     def __post_init__(self) -> None:
         _check_same_pairs("plane", self.clip_cosines_P, self.ssl_cosines_P)

@@ -1,7 +1,8 @@
 """The pictures of a report: the plane of the two cosines, and the best pairs side by side.
 
-Put here: one function for each figure, and its turning into PNG bytes that never vary.
-Keep out: what is drawn (`tasks.report.contents`), files and HTML (`tasks.report.page`).
+Put here: the two figures of mining.
+Keep out: what is drawn (`tasks.report.contents`), files (`tasks.report.page`), colours and fonts
+    (`tasks.report.drawing`), figures of models (`tasks.report.charts`).
 
 Source: Tong et al. 2024 (arXiv:2401.06209), "Finding CLIP-blind Pairs".
 
@@ -9,14 +10,11 @@ Shapes:
     P  pairs of images on the plane    M  mined pairs on the plane    H, W, C  a canvas
 """
 
-import io
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import LinearSegmentedColormap, LogNorm, to_rgb
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
@@ -24,43 +22,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from tasks.report.contents import PairCard, ReportContents
+from tasks.report.drawing import LIGHT, Palette, font, short, style_axes, style_ticks
 from tasks.report.pictures import fit_tile
-
-FONT: Final = "DejaVu Sans"
-"""Comes with matplotlib, so a figure looks the same on every machine."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Palette:
-    """The colours of a figure."""
-
-    paper: str
-    ink: str
-    muted: str
-    line: str
-    accent: str
-    few: str
-    many: str
-
-
-LIGHT: Final = Palette(
-    paper="#ffffff",
-    ink="#1c2128",
-    muted="#59636e",
-    line="#d5dae0",
-    accent="#c2410c",
-    few="#dbe7f3",
-    many="#0b3a66",
-)
-DARK: Final = Palette(
-    paper="#15191e",
-    ink="#e6eaef",
-    muted="#9aa5b1",
-    line="#39424d",
-    accent="#ff8a4c",
-    few="#1f3448",
-    many="#cfe6ff",
-)
 
 BINS: Final = 110
 """Cells along each axis of the plane."""
@@ -88,15 +51,6 @@ class PicturedPair(NamedTuple):
     image_b: Image.Image
 
 
-def png_bytes(figure: Figure) -> bytes:
-    """Encode a figure, without date or software, so that equal figures are equal files."""
-    canvas: Any = FigureCanvasAgg(figure)
-    canvas.draw()
-    buffer = io.BytesIO()
-    Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB").save(buffer, format="PNG")
-    return buffer.getvalue()
-
-
 def draw_plane(contents: ReportContents, palette: Palette = LIGHT) -> Figure:
     """Draw where all pairs lie on the plane of the two cosines, and the corner that is mined."""
     figure = Figure(figsize=(9.0, 5.6), dpi=160, facecolor=palette.paper)
@@ -109,10 +63,10 @@ def draw_plane(contents: ReportContents, palette: Palette = LIGHT) -> Figure:
     _draw_density(figure, axes, contents, palette)
     _draw_corner(axes, contents, palette)
     _draw_aside(figure, contents, palette)
-    _style_axes(axes, palette)
-    axes.set_xlabel(f"CLIP cosine ({_short(contents.clip)})", **_font(palette.ink, 10))
-    axes.set_ylabel(f"SSL cosine ({_short(contents.ssl)})", **_font(palette.ink, 10))
-    axes.set_title(_short(contents.plane_note, 90), loc="left", **_font(palette.muted, 9))
+    style_axes(axes, palette)
+    axes.set_xlabel(f"CLIP cosine ({short(contents.clip)})", **font(palette.ink, 10))
+    axes.set_ylabel(f"SSL cosine ({short(contents.ssl)})", **font(palette.ink, 10))
+    axes.set_title(short(contents.plane_note, 90), loc="left", **font(palette.muted, 9))
     return figure
 
 
@@ -147,8 +101,8 @@ def _draw_density(figure: Figure, axes: Axes, contents: ReportContents, palette:
     bar = figure.colorbar(mesh, cax=bar_axes, orientation="horizontal", format=_brief_count)
     bar.outline.set_visible(False)
     bar_axes.minorticks_off()
-    _style_ticks(bar_axes, palette)
-    bar_axes.set_title("pairs in a cell", loc="left", **_font(palette.muted, 9))
+    style_ticks(bar_axes, palette)
+    bar_axes.set_title("pairs in a cell", loc="left", **font(palette.muted, 9))
 
 
 def _brief_count(count: float, _: int | None) -> str:
@@ -194,7 +148,7 @@ def _draw_aside(figure: Figure, contents: ReportContents, palette: Palette) -> N
         f"{pairs}{sampled}\nCLIP cosine > {contents.clip_above:.4g}\n"
         f"SSL cosine < {contents.ssl_below:.4g}"
     )
-    style = {**_font(palette.accent, 10), "linespacing": 1.5, "verticalalignment": "bottom"}
+    style = {**font(palette.accent, 10), "linespacing": 1.5, "verticalalignment": "bottom"}
     figure.text(ASIDE_LEFT, 0.57, label, **style)
     if not drawn:
         return
@@ -206,7 +160,7 @@ def _draw_aside(figure: Figure, contents: ReportContents, palette: Palette) -> N
     axes.set_ylim(contents.ssl_below - 1.06 * y_span, contents.ssl_below)
     axes.locator_params(nbins=4)
     axes.set_facecolor((*to_rgb(palette.accent), 0.10))
-    _style_ticks(axes, palette)
+    style_ticks(axes, palette)
     for spine in axes.spines.values():
         spine.set_color(palette.accent)
 
@@ -220,12 +174,12 @@ def draw_pairs(
     width = 2 * MARGIN_PX + columns * STEP_PX[0] - ROOM_PX
     height = HEAD_PX + rows * STEP_PX[1]
     figure = Figure(figsize=(width / 100, height / 100), dpi=100, facecolor=palette.paper)
-    _write(figure, (MARGIN_PX, 38), TITLE, **_font(palette.ink, 19), weight="bold")
+    _write(figure, (MARGIN_PX, 38), TITLE, **font(palette.ink, 19), weight="bold")
     longest = 46 if columns > 2 else 26
-    names = f"CLIP: {_short(contents.clip, longest)}    SSL: {_short(contents.ssl, longest)}"
-    _write(figure, (MARGIN_PX, 76), names, **_font(palette.muted, 13))
+    names = f"CLIP: {short(contents.clip, longest)}    SSL: {short(contents.ssl, longest)}"
+    _write(figure, (MARGIN_PX, 76), names, **font(palette.muted, 13))
     if not pairs:
-        _write(figure, (MARGIN_PX, HEAD_PX + 20), "No pairs to show.", **_font(palette.ink, 16))
+        _write(figure, (MARGIN_PX, HEAD_PX + 20), "No pairs to show.", **font(palette.ink, 16))
 
     canvas = Image.new("RGB", (width, height), palette.paper)
     for n, pair in enumerate(pairs):
@@ -234,8 +188,8 @@ def draw_pairs(
         _paste(canvas, (x, y), pair.image_a, palette)
         _paste(canvas, (x_ssl, y), pair.image_b, palette)
         clip, ssl = f"CLIP {pair.card.clip_cosine:z.3f}", f"SSL {pair.card.ssl_cosine:z.3f}"
-        _write(figure, (x, y_text), clip, **_font(palette.ink, 16))
-        _write(figure, (x_ssl, y_text), ssl, **_font(palette.accent, 16), weight="bold")
+        _write(figure, (x, y_text), clip, **font(palette.ink, 16))
+        _write(figure, (x_ssl, y_text), ssl, **font(palette.accent, 16), weight="bold")
     figure.figimage(np.asarray(canvas), zorder=-1)
     return figure
 
@@ -253,34 +207,3 @@ def _paste(
     canvas.paste(palette.line, (x, y, x + TILE_PX, y + TILE_PX))
     tile = fit_tile(image, TILE_PX)
     canvas.paste(tile, (x + (TILE_PX - tile.width) // 2, y + (TILE_PX - tile.height) // 2))
-
-
-def _style_axes(axes: Axes, palette: Palette) -> None:
-    for side in ("top", "right"):
-        axes.spines[side].set_visible(False)
-    for side in ("left", "bottom"):
-        axes.spines[side].set_color(palette.line)
-    _style_ticks(axes, palette)
-
-
-def _style_ticks(axes: Axes, palette: Palette) -> None:
-    axes.tick_params(
-        labelsize=9, labelfontfamily=FONT, labelcolor=palette.muted, color=palette.line
-    )
-
-
-def _font(color: str, size: float) -> dict[str, Any]:
-    return {"color": color, "size": size, "family": FONT, "parse_math": False}
-
-
-def _short(name: str, longest: int = 46) -> str:
-    """The name in characters that the font has, with its middle left out if it is long."""
-    name = _plain(name)
-    if len(name) <= longest:
-        return name
-    half = (longest - 3) // 2
-    return f"{name[:half]}...{name[-half:]}"
-
-
-def _plain(text: str) -> str:
-    return text.encode("ascii", "replace").decode("ascii")

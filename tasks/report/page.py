@@ -1,46 +1,46 @@
 """Write a report: one folder that opens in a browser, offline, and is the same every time.
 
-Put here: the files of the folder, the page, and `report.json`.
-Keep out: what is drawn in a figure (`tasks.report.figures`), how the old folder is replaced
-    (`tasks.report.folder`), reading tables (`flows`).
+Put here: which files the folder holds.
+Keep out: the page's text (`html`), `report.json` (`numbers`), figures (one module a subject), how
+    the old folder is replaced (`folder`), all beside this file; reading tables (`tasks.reporting`).
 
 Shapes:
     P  pairs of images on the plane    M  mined pairs on the plane    H, W, C  an image
 """
 
-import dataclasses
 import json
-from collections.abc import Mapping, Sequence
-from importlib.resources import files
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Final
 
-import numpy as np
-from jinja2 import Environment, StrictUndefined
+from matplotlib.figure import Figure
 from PIL import Image
 
+from tasks.report.charts import draw_results, draw_sweep
 from tasks.report.contents import PairCard, ReportContents
-from tasks.report.figures import DARK, PicturedPair, draw_pairs, draw_plane, png_bytes
+from tasks.report.drawing import DARK, LIGHT, Palette, png_bytes
+from tasks.report.figures import PicturedPair, draw_pairs, draw_plane
 from tasks.report.folder import replacing
+from tasks.report.html import ShownCard, render_page
+from tasks.report.numbers import KIND, render_json
 from tasks.report.pictures import NO_REASON, Picture, ReadImage, write_thumbnail
-
-KIND: Final = "mmvp-report"
-"""Marks a `report.json` as ours, and with it the folder that a later report may replace."""
+from tasks.report.probe_chart import draw_probes
+from tasks.report.radar import draw_radar
+from tasks.report.results import Results
+from tasks.report.tables import results_markdown
 
 SHOWN_CARDS: Final = 200
 """Cards on the page; more would make it slow to open. `report.json` holds them all."""
 
 PICTURED_PAIRS: Final = 8
 
-QUANTILES: Final = (0.001, 0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99, 0.999, 0.9999)
-
-
-class ShownCard(NamedTuple):
-    """A card with what became of its two images."""
-
-    card: PairCard
-    picture_a: Picture
-    picture_b: Picture
+RESULT_FIGURES: Final[Mapping[str, Callable[[Results, Palette], Figure | None]]] = {
+    "results": draw_results,
+    "radar": draw_radar,
+    "sweep": draw_sweep,
+    "probes": draw_probes,
+}
+"""The figures of models and encoders, by the name of their files, in the order of the page."""
 
 
 def write_report(
@@ -77,12 +77,30 @@ def write_report(
         (building / "plane.png").write_bytes(png_bytes(plane))
         (building / "plane-dark.png").write_bytes(png_bytes(draw_plane(contents, DARK)))
         (building / "pairs.png").write_bytes(png_bytes(best))
-        page = render_page(contents, shown, plane_size=plane.canvas.get_width_height())
+        figures = _write_figures(building, contents.results)
+        page = render_page(
+            contents, shown, plane_size=plane.canvas.get_width_height(), figures=figures
+        )
         # A file's name may hold bytes that are not text; the page then shows their numbers.
         (building / "index.html").write_bytes(page.encode("utf-8", "backslashreplace"))
         (building / "report.json").write_text(render_json(contents, pictures), encoding="ascii")
+        table = results_markdown(contents.results)
+        if table:
+            (building / "results.md").write_bytes(table.encode("utf-8", "backslashreplace"))
     written = sorted(path for path in folder.rglob("*") if path.is_file())
     return sorted(written, key=lambda path: path.name != "index.html")
+
+
+def _write_figures(folder: Path, results: Results) -> dict[str, tuple[int, int]]:
+    """Write the figures of results that there are; return their sizes by name."""
+    sizes = {}
+    for name, draw in RESULT_FIGURES.items():
+        figure, dark = draw(results, LIGHT), draw(results, DARK)
+        if figure is not None and dark is not None:
+            (folder / f"{name}.png").write_bytes(png_bytes(figure))
+            (folder / f"{name}-dark.png").write_bytes(png_bytes(dark))
+            sizes[name] = figure.canvas.get_width_height()
+    return sizes
 
 
 def is_report(folder: Path) -> bool:
@@ -121,87 +139,3 @@ def _picture_pairs(folder: Path, shown: Sequence[ShownCard]) -> list[PicturedPai
 def _open(path: Path) -> Image.Image:
     with Image.open(path) as image:
         return image.convert("RGB")
-
-
-def quantiles(contents: ReportContents) -> list[dict[str, float]]:
-    """Give the quantiles of both cosines over all pairs; empty if there are no pairs."""
-    if not contents.clip_cosines_P.size:
-        return []
-    clip = np.quantile(contents.clip_cosines_P, QUANTILES)
-    ssl = np.quantile(contents.ssl_cosines_P, QUANTILES)
-    return [
-        {"quantile": quantile, "clip_cosine": float(c), "ssl_cosine": float(s)}
-        for quantile, c, s in zip(QUANTILES, clip, ssl, strict=True)
-    ]
-
-
-def render_json(contents: ReportContents, pictures: Mapping[str, Picture]) -> str:
-    """Give `report.json`: all of the contents, with the two planes as counts and quantiles.
-
-    Args:
-        contents: what to say.
-        pictures: what became of the images on the page, by image id.
-    """
-    arrays = {"clip_cosines_P", "ssl_cosines_P", "mined_clip_M", "mined_ssl_M", "cards", "versions"}
-    names = [field.name for field in dataclasses.fields(contents) if field.name not in arrays]
-    report: dict[str, Any] = {name: _plain(getattr(contents, name)) for name in names}
-    report |= {
-        "kind": KIND,
-        "cards": [dataclasses.asdict(card) for card in contents.cards],
-        "versions": [dataclasses.asdict(version) for version in contents.versions],
-        "pairs_drawn": int(contents.clip_cosines_P.size),
-        "mined_drawn": int(contents.mined_clip_M.size),
-        "quantiles": quantiles(contents),
-        "not_available": {i: p.reason for i, p in pictures.items() if not p.is_there},
-    }
-    return json.dumps(report, sort_keys=True, indent=1, allow_nan=False) + "\n"
-
-
-def _plain(value: object) -> object:
-    """Turn any mapping and sequence into the dict and list that JSON knows."""
-    if isinstance(value, Mapping):
-        return dict(value)
-    if isinstance(value, Sequence) and not isinstance(value, str):
-        return list(value)
-    return value
-
-
-def render_page(
-    contents: ReportContents, shown: Sequence[ShownCard], *, plane_size: tuple[int, int]
-) -> str:
-    """Give the HTML of the page; every text in it is escaped."""
-    environment = Environment(
-        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    environment.filters |= {
-        "cosine": lambda cosine: f"{cosine:z.3f}",
-        "threshold": lambda threshold: f"{threshold:.4g}",
-        "percent": lambda cosine: f"{100 * min(max(cosine, 0.0), 1.0):.1f}",
-        "file_name": lambda path: path.rstrip("/").rpartition("/")[2] or path,
-        "short_id": _short_id,
-    }
-    template = environment.from_string(files(__package__).joinpath("page.html").read_text("utf-8"))
-    missing = {c.image_a for c, a, _ in shown if not a.is_there}
-    missing |= {c.image_b for c, _, b in shown if not b.is_there}
-    return template.render(
-        report=contents,
-        shown=shown,
-        unavailable=len(missing),
-        quantiles=quantiles(contents),
-        mined_drawn=contents.mined_clip_M.size,
-        refused=_most_first(contents.refused),
-        refused_total=sum(contents.refused.values()),
-        left_out=_most_first(contents.left_out),
-        settings=sorted(contents.settings.items()),
-        plane_size=plane_size,
-    )
-
-
-def _most_first(counts: Mapping[str, int]) -> list[tuple[str, int]]:
-    return sorted(counts.items(), key=lambda item: (-item[1], item[0]))
-
-
-def _short_id(pair_id: str) -> str:
-    """Shorten an id, and one made of two images' ids so that pairs of one image stay apart."""
-    image_a, joint, image_b = pair_id.partition("+")
-    return f"{image_a[:8]}+{image_b[:8]}" if joint else pair_id[:12]

@@ -22,8 +22,11 @@ ReadImage = Callable[[str], NDArray[np.uint8] | str | None]
 """Takes a path; gives RGB pixels (H, W, 3), or why there are none (None: no reason known)."""
 
 THUMBNAIL_PX: Final = 320
-LOSSLESS_PX: Final = 128
+LOSSLESS_PX: Final = 192
 """Up to this long side a thumbnail is PNG: every pixel counts there, and it stays small."""
+
+SHOWN_PX: Final = 192
+"""The long side of an image on the page, at most."""
 
 NO_REASON: Final = "it could not be read"
 _PLAIN_ID = re.compile(r"[A-Za-z0-9_-]{1,128}")
@@ -44,6 +47,13 @@ class Picture:
     def is_there(self) -> bool:
         """Whether there is a file to show."""
         return not self.reason
+
+    @property
+    def shown_size(self) -> tuple[int, int]:
+        """Width and height on the page: the stored ones up to `SHOWN_PX`, tiny ones enlarged."""
+        long_side = max(self.width, self.height, 1)
+        times = max(1, SHOWN_PX // long_side) if long_side < SHOWN_PX else SHOWN_PX / long_side
+        return max(1, round(self.width * times)), max(1, round(self.height * times))
 
     @property
     def is_small(self) -> bool:

@@ -1,0 +1,186 @@
+"""What the store tells of models and encoders, as values that a report shows.
+
+Put here: reading questions, answers, scores, comparisons and probes; what people call a model.
+Keep out: the stage (`tasks.reporting`), drawing and writing (`tasks.report`).
+"""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Final, NamedTuple
+
+from storage import answers, comparisons, models, probes, questions, scores
+from storage.answers import AnswerName, AnswerRow
+from storage.comparisons import ComparisonRow
+from storage.database import Database
+from storage.models import ModelRow
+from storage.probes import ProbeRow
+from storage.questions import QuestionRow
+from storage.receipts import digest_rows
+from storage.scores import ScoreRow
+from tasks.attributes import Knowledge
+from tasks.evaluation.asking import PROTOCOLS
+from tasks.patterns import PATTERNS
+from tasks.questions import stage as asking
+from tasks.report import (
+    AskedPair,
+    ModelComparison,
+    ModelScore,
+    ProbeScore,
+    Reply,
+    Results,
+    TableVersion,
+    encoder_label,
+    label_of,
+)
+from tasks.scores import AskedQuestion, pair_outcomes
+from tasks.scores.outcomes import OUTCOMES
+
+BENCHMARKS: Final[Mapping[str, str]] = {
+    asking.MINED: "CLIP-blind pairs",
+    asking.RANDOM: "pairs drawn by lot",
+    asking.CAPTIONED: "what captions name",
+}
+
+
+class Findings(NamedTuple):
+    """The rows of a mining's questions and of all that came of them, read at one version each."""
+
+    questions: Sequence[QuestionRow]
+    scores: Sequence[ScoreRow]
+    comparisons: Sequence[ComparisonRow]
+    answers: Sequence[AnswerRow]
+    """To the questions of the benchmark `mined`."""
+    models: Sequence[ModelRow]
+    probes: Sequence[ProbeRow]
+    versions: Mapping[str, int]
+
+    def tables(self) -> list[TableVersion]:
+        """Return what was read of each table that held something."""
+        rows = {name: getattr(self, name) for name in self.versions}
+        return [
+            TableVersion(
+                stage=name,
+                table=name,
+                version=self.versions[name],
+                rows=len(held),
+                digest=digest_rows([name], [repr(row) for row in held]),
+            )
+            for name, held in rows.items()
+            if held
+        ]
+
+
+def find(db: Database, mining: str, scope: str | None) -> Findings:
+    """Read all that is known of a mining's questions, and the probes of a scope."""
+    tables = (questions, scores, comparisons, answers, models, probes)
+    version = {table.SPEC.name: db.version(table.SPEC) for table in tables}
+    asked = questions.read(db, mining, version=version["questions"])
+    scored = scores.read(db, mining, version=version["scores"])
+    names = sorted({row.model for row in scored})
+    wanted = {row.question_id for row in asked if row.benchmark == asking.MINED}
+    return Findings(
+        questions=asked,
+        scores=scored,
+        comparisons=comparisons.read(db, mining, version=version["comparisons"]),
+        answers=answers.read(db, question_ids=wanted, models=names, version=version["answers"]),
+        models=models.read(db, names, version=version["models"]),
+        probes=probes.read(db, scope, version=version["probes"]) if scope is not None else [],
+        versions=version,
+    )
+
+
+def results_of(found: Findings, told: Knowledge) -> Results:
+    """Turn rows into what a report shows; `told` is what the corpora tell of their attributes."""
+    return Results(
+        scores=_scores(found),
+        comparisons=[
+            ModelComparison(**{k: v for k, v in asdict(row).items() if k != "mining"})
+            for row in found.comparisons
+        ],
+        probes=_probes(found, told),
+        questions=_asked_pairs(found),
+        benchmarks=BENCHMARKS,
+        protocols=PROTOCOLS,
+        outcomes=OUTCOMES,
+        patterns=list(PATTERNS.values()),
+    )
+
+
+def _scores(found: Findings) -> list[ModelScore]:
+    encoders = {row.model: row.facts.get("encoders", {}) for row in found.models}
+    rows = []
+    for row in found.scores:
+        values = {k: v for k, v in asdict(row).items() if k != "mining"}
+        label = (
+            f"{encoder_label(row.model)} by MMVP-VLM's rule"
+            if row.seed is None
+            else label_of(row.features, row.ssl_share, encoders.get(row.model, {}))
+        )
+        rows.append(ModelScore(label=label, **values))
+    return rows
+
+
+def _probes(found: Findings, told: Knowledge) -> list[ProbeScore]:
+    return [
+        ProbeScore(
+            pattern=PATTERNS.get(told.patterns.get(row.attribute) or ""),
+            captioned=row.attribute in told.captioned,
+            **{k: v for k, v in asdict(row).items() if k != "scope"},
+        )
+        for row in found.probes
+    ]
+
+
+def _asked_pairs(found: Findings) -> list[AskedPair]:
+    """Gather the mined pairs' questions with what each model said to both."""
+    by_pair: dict[tuple[str, str], list[QuestionRow]] = defaultdict(list)
+    for row in found.questions:
+        if row.benchmark == asking.MINED:
+            by_pair[row.pair_id, row.attribute].append(row)
+    given = {row.name: row for row in found.answers}
+    asked = dict.fromkeys(
+        (row.model, row.protocol) for row in found.scores if row.benchmark == asking.MINED
+    )
+    return [
+        AskedPair(
+            pair_id=a.pair_id,
+            attribute=a.attribute,
+            pattern=a.pattern,
+            question=a.question,
+            options=a.options,
+            answer_a=a.answer,
+            answer_b=b.answer,
+            statement_a=a.statement,
+            statement_b=b.statement,
+            source=a.source,
+            key=a.key,
+            replies=[_reply(a, b, *names, given) for names in asked],
+        )
+        for a, b in (sorted(pair, key=lambda row: row.image) for pair in by_pair.values())
+    ]
+
+
+def _reply(
+    a: QuestionRow,
+    b: QuestionRow,
+    model: str,
+    protocol: str,
+    given: Mapping[AnswerName, AnswerRow],
+) -> Reply:
+    to_a = given.get(AnswerName(a.question_id, model, protocol))
+    to_b = given.get(AnswerName(b.question_id, model, protocol))
+    choice_a, choice_b = (each.choice if each is not None else None for each in (to_a, to_b))
+    (outcome,) = pair_outcomes(
+        AskedQuestion(pair_id=row.pair_id, pattern=row.pattern, answer=row.answer, choice=choice)
+        for row, choice in ((a, choice_a), (b, choice_b))
+    )
+    return Reply(
+        model=model,
+        protocol=protocol,
+        choice_a=choice_a,
+        choice_b=choice_b,
+        response_a=to_a.response if to_a is not None else "",
+        response_b=to_b.response if to_b is not None else "",
+        outcome=outcome.outcome,
+    )

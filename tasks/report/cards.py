@@ -1,0 +1,126 @@
+"""What stands on a pair's card: its question, and what each variant answered.
+
+Put here: answers of seeds taken together, and what the cards can be filtered by.
+Keep out: pictures (`pictures`), HTML (the templates), beside this file.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final, NamedTuple
+
+from tasks.report.results import AskedPair, Reply, Results, Standing, standings
+
+BENCHMARK: Final = "mined"
+
+
+class Word(NamedTuple):
+    """An option that seeds of a variant took; `choice` is None where none could be read."""
+
+    choice: str | None
+    is_right: bool
+    seeds: int
+
+
+class AnswerRow(NamedTuple):
+    """What a variant answered to a pair's two questions, and its own words if they differ."""
+
+    label: str
+    by_rule: bool
+    """Whether it is an encoder, asked by a rule of its own."""
+    words_a: Sequence[Word]
+    words_b: Sequence[Word]
+    own_a: Sequence[str]
+    own_b: Sequence[str]
+
+
+class CardQuestion(NamedTuple):
+    """A pair's question on its card; `marks` are what the filters look for."""
+
+    asked: AskedPair
+    about: str
+    rows: Sequence[AnswerRow]
+    marks: Sequence[str]
+
+
+class Filters(NamedTuple):
+    """What cards can be chosen by: patterns with their number of cards, variants, outcomes."""
+
+    patterns: Mapping[str, int]
+    variants: Sequence[str]
+    outcomes: Sequence[str]
+
+
+def about(asked: AskedPair) -> str:
+    """Return what a question is about: its pattern, else its attribute."""
+    return asked.pattern or asked.attribute
+
+
+def filters(results: Results, asked: Sequence[AskedPair]) -> Filters:
+    """Gather what the cards of these questions can be chosen by."""
+    counts = Counter(about(each) for each in asked)
+    order = {name: place for place, name in enumerate(results.patterns)}
+    names = sorted(counts, key=lambda name: (order.get(name, len(order)), name))
+    found = {reply.outcome for each in asked for reply in each.replies}
+    return Filters(
+        patterns={name: counts[name] for name in names},
+        variants=[each.label for each in standings(results, BENCHMARK)] if found else [],
+        outcomes=[name for name in results.outcomes if name in found],
+    )
+
+
+def card_question(results: Results, asked: AskedPair, choices: Filters) -> CardQuestion:
+    """Gather what a card says of its question."""
+    by_name = {(reply.model, reply.protocol): reply for reply in asked.replies}
+    rows = []
+    marks = [f"p{list(choices.patterns).index(about(asked))}"]
+    for n, each in enumerate(standings(results, BENCHMARK)):
+        replies = [
+            by_name[row.model, each.protocol]
+            for row in each.seeds
+            if (row.model, each.protocol) in by_name
+        ]
+        if replies:
+            rows.append(_answer_row(asked, each, replies, by_name))
+            marks += [f"m{n}-{choices.outcomes.index(o)}" for o in _outcomes(replies, choices)]
+    return CardQuestion(asked, about(asked), rows, marks)
+
+
+def _outcomes(replies: Sequence[Reply], choices: Filters) -> list[str]:
+    found = {reply.outcome for reply in replies}
+    return [name for name in choices.outcomes if name in found]
+
+
+def _answer_row(
+    asked: AskedPair,
+    standing: Standing,
+    replies: Sequence[Reply],
+    by_name: Mapping[tuple[str, str], Reply],
+) -> AnswerRow:
+    models = [reply.model for reply in replies]
+    others = [reply for (model, _), reply in by_name.items() if model in models]
+    own = [reply for reply in others if reply.protocol != standing.protocol]
+    said = {reply.model: reply for reply in replies}
+    return AnswerRow(
+        label=standing.label,
+        by_rule=not standing.is_trained,
+        words_a=_words([reply.choice_a for reply in replies], asked.answer_a),
+        words_b=_words([reply.choice_b for reply in replies], asked.answer_b),
+        own_a=_other_words((r.response_a, said[r.model].choice_a) for r in own),
+        own_b=_other_words((r.response_b, said[r.model].choice_b) for r in own),
+    )
+
+
+def _words(choices: Sequence[str | None], answer: str) -> list[Word]:
+    counts = Counter(choices).most_common()
+    counts.sort(key=lambda item: (-item[1], item[0] is None, item[0] or ""))
+    return [Word(choice, choice == answer, seeds) for choice, seeds in counts]
+
+
+def _other_words(said: Iterable[tuple[str, str | None]]) -> list[str]:
+    """Return responses that say other words than the option that the same model took."""
+    different = {
+        response: None
+        for response, choice in said
+        if response.strip() and response.strip().casefold() != (choice or "").casefold()
+    }
+    return list(different)

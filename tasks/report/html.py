@@ -1,0 +1,134 @@
+"""The page of a report, as text.
+
+Put here: what the templates are given, and how they write numbers.
+Keep out: the files of the folder (`page`), what stands in a table (`tables`), beside this file.
+"""
+
+from collections.abc import Mapping, Sequence
+from importlib.resources import files
+from typing import Any, NamedTuple
+
+from jinja2 import Environment, FunctionLoader, StrictUndefined
+
+from tasks.report.cards import card_question, filters
+from tasks.report.contents import PairCard, ReportContents
+from tasks.report.numbers import quantiles
+from tasks.report.pictures import Picture
+from tasks.report.probe_chart import probe_order
+from tasks.report.results import FEW_PAIRS, SHARES, ProbeScore, Results, encoder_label
+from tasks.report.tables import details, matrices, overview, pattern_table
+
+BRIEF = 60
+"""Letters of a model's own words on a card; `report.json` has them all."""
+
+
+class ShownCard(NamedTuple):
+    """A card with what became of its two images."""
+
+    card: PairCard
+    picture_a: Picture
+    picture_b: Picture
+
+
+Size = tuple[int, int]
+
+
+def render_page(
+    contents: ReportContents,
+    shown: Sequence[ShownCard],
+    *,
+    plane_size: Size,
+    figures: Mapping[str, Size],
+) -> str:
+    """Give the HTML of the page; every text in it is escaped.
+
+    Args:
+        contents: what to say.
+        shown: the cards on the page.
+        plane_size: of `plane.png`, in pixels.
+        figures: sizes of the figures of results that there are, by name.
+    """
+    template = _environment().get_template("page.html")
+    return template.render(
+        report=contents,
+        shown=shown,
+        plane_size=plane_size,
+        figures=figures,
+        **_of_mining(contents, shown),
+        **_of_results(contents.results),
+        **_of_cards(contents.results, {each.card.pair_id for each in shown}),
+    )
+
+
+def _of_mining(contents: ReportContents, shown: Sequence[ShownCard]) -> dict[str, Any]:
+    missing = {c.image_a for c, a, _ in shown if not a.is_there}
+    missing |= {c.image_b for c, _, b in shown if not b.is_there}
+    return {
+        "unavailable": len(missing),
+        "quantiles": quantiles(contents),
+        "mined_drawn": contents.mined_clip_M.size,
+        "refused": _most_first(contents.refused),
+        "refused_total": sum(contents.refused.values()),
+        "left_out": _most_first(contents.left_out),
+        "settings": sorted(contents.settings.items()),
+    }
+
+
+def _environment() -> Environment:
+    environment = Environment(
+        loader=FunctionLoader(lambda name: files(__package__).joinpath(name).read_text("utf-8")),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "cosine": lambda cosine: f"{cosine:z.3f}",
+        "threshold": lambda threshold: f"{threshold:.4g}",
+        "percent": lambda share: f"{100 * min(max(share, 0.0), 1.0):.1f}",
+        "file_name": lambda path: path.rstrip("/").rpartition("/")[2] or path,
+        "short_id": _short_id,
+        "encoder": encoder_label,
+        "brief": lambda text: text if len(text) <= BRIEF else f"{text[:BRIEF]}...",
+    }
+    return environment
+
+
+def _of_results(results: Results) -> dict[str, Any]:
+    labels, by_pattern = pattern_table(results)
+    order = probe_order(results)
+
+    def place(row: ProbeScore) -> tuple[int, str]:
+        return order.index(row.attribute), row.role
+
+    return {
+        "shares": SHARES,
+        "few": FEW_PAIRS,
+        "standing_table": overview(results),
+        "detail_tables": [(name, details(results, name)) for name in results.asked_benchmarks],
+        "difference_tables": matrices(results),
+        "pattern_labels": labels,
+        "by_pattern": by_pattern,
+        "many_seeds": len({row.seed for row in results.scores if row.is_trained}) > 1,
+        "few_pairs": any(row.pairs < FEW_PAIRS for row in by_pattern),
+        "probe_rows": sorted(results.probes, key=place),
+    }
+
+
+def _of_cards(results: Results, pair_ids: set[str]) -> dict[str, Any]:
+    asked = [each for each in results.questions if each.pair_id in pair_ids]
+    choices = filters(results, asked)
+    return {
+        "choices": choices,
+        "asked": {each.pair_id: card_question(results, each, choices) for each in asked},
+    }
+
+
+def _most_first(counts: Mapping[str, int]) -> list[tuple[str, int]]:
+    return sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+
+
+def _short_id(pair_id: str) -> str:
+    """Shorten an id, and one made of two images' ids so that pairs of one image stay apart."""
+    image_a, joint, image_b = pair_id.partition("+")
+    return f"{image_a[:8]}+{image_b[:8]}" if joint else pair_id[:12]

@@ -1,0 +1,348 @@
+"""Results in a report: what models are called, seeds taken together, and what tables say."""
+
+import dataclasses
+
+import pytest
+
+from tasks.report.results import (
+    AskedPair,
+    ModelComparison,
+    ModelScore,
+    ProbeScore,
+    Reply,
+    Results,
+    encoder_label,
+    label_of,
+    main_standings,
+    standings,
+)
+from tasks.report.tables import (
+    MINUS,
+    details,
+    matrices,
+    overview,
+    p_text,
+    pattern_table,
+    results_markdown,
+)
+
+PATTERNS = ("Orientation and Direction", "Quantity and Count", "Text")
+TINY = {"clip": "tiny-clip-0123456789ab", "control": "tiny-clip-control-0123456789ab"}
+
+
+def score(label="CLIP only", **changes):
+    """Give a score of 0.5 on 32 mined pairs."""
+    fields = {
+        "benchmark": "mined",
+        "model": f"{label}-{changes.get('seed', 0)}",
+        "label": label,
+        "features": "clip",
+        "ssl_share": None,
+        "seed": 0,
+        "steps": 300,
+        "protocol": "option-logprob",
+        "key": "metadata",
+        "pattern": None,
+        "pairs": 32,
+        "pair_accuracy": 0.5,
+        "pair_low": 0.35,
+        "pair_high": 0.65,
+        "question_accuracy": 0.71,
+        "question_low": 0.6,
+        "question_high": 0.82,
+        "both_right": changes.get("pair_accuracy", 0.5),
+        "same_answer": 1 - changes.get("pair_accuracy", 0.5),
+        "swapped": 0.0,
+        "other": 0.0,
+        "unread": 3,
+        "chance": 0.25,
+    }
+    return ModelScore(**fields | changes)
+
+
+def variants(seeds=(0,), **changes):
+    """Give scores of all ways to look, and of a CLIP that is asked itself."""
+    looks = [("clip", None), ("ssl", None), ("interleaved", None), ("clip-control", None)]
+    looks += [("additive", 0.25), ("additive", 0.5), ("additive", 0.75)]
+    rows = [
+        score(label_of(features, share, TINY), features=features, ssl_share=share, seed=seed)
+        for seed in seeds
+        for features, share in looks
+    ]
+    asked = {"features": None, "seed": None, "steps": None, "protocol": "mmvp-vlm"}
+    rows.append(score("tiny CLIP by MMVP-VLM's rule", model="tiny-clip", **asked))
+    return [dataclasses.replace(row, **changes) for row in rows]
+
+
+def comparison(a, b, only_a, only_b, p_holm):
+    return ModelComparison(
+        benchmark="mined",
+        protocol="option-logprob",
+        model_a=a,
+        model_b=b,
+        pairs=200,
+        only_a=only_a,
+        only_b=only_b,
+        p_value=p_holm / 2,
+        p_holm=p_holm,
+    )
+
+
+def probe(role="clip", attribute="count", **changes):
+    fields = {
+        "encoder": f"tiny-{role}-0123456789ab",
+        "role": role,
+        "attribute": attribute,
+        "pattern": "Quantity and Count",
+        "captioned": False,
+        "classes": 4,
+        "train_images": 500,
+        "test_images": 400,
+        "accuracy": 0.4,
+        "low": 0.35,
+        "high": 0.45,
+        "chance": 0.27,
+    }
+    return ProbeScore(**fields | changes)
+
+
+def reply(model="CLIP only-0", protocol="option-logprob", said=("two", "two"), **changes):
+    fields = {
+        "model": model,
+        "protocol": protocol,
+        "choice_a": said[0],
+        "choice_b": said[1],
+        "response_a": said[0] or "",
+        "response_b": said[1] or "",
+        "outcome": "same_answer",
+    }
+    return Reply(**fields | changes)
+
+
+def asked_pair(pair_id, replies=(), **changes):
+    fields = {
+        "pair_id": pair_id,
+        "attribute": "count",
+        "pattern": "Quantity and Count",
+        "question": "How many balls are there?",
+        "options": ("two", "three"),
+        "answer_a": "two",
+        "answer_b": "three",
+        "statement_a": "two balls",
+        "statement_b": "three balls",
+        "source": "attribute",
+        "key": "metadata",
+        "replies": list(replies),
+    }
+    return AskedPair(**fields | changes)
+
+
+def results(scores=(), **changes):
+    fields = {
+        "scores": list(scores),
+        "benchmarks": {"mined": "CLIP-blind pairs", "random": "by lot", "captioned": "captions"},
+        "protocols": {"option-logprob": "the likelier", "free": "words", "mmvp-vlm": "a rule"},
+        "outcomes": {
+            "both_right": "both are right",
+            "same_answer": "the same to both",
+            "swapped": "the other's",
+            "other": "none",
+        },
+        "patterns": PATTERNS,
+    }
+    return Results(**fields | changes)
+
+
+@pytest.mark.parametrize(
+    ("features", "share", "label"),
+    [
+        ("clip", None, "CLIP only"),
+        ("ssl", None, "SSL only"),
+        ("additive", 0.5, "Additive, SSL share 0.5"),
+        ("additive", 0.625, "Additive, SSL share 0.625"),
+        ("interleaved", None, "Interleaved"),
+        ("clip-control", None, "CLIP only, telling captions (control)"),
+        ("unheard-of", None, "unheard-of"),
+    ],
+)
+def test_a_model_is_called_by_what_it_sees(features, share, label):
+    assert label_of(features, share, TINY) == label
+
+
+def test_a_control_that_is_not_shipped_is_called_by_its_name():
+    assert label_of("clip-control", None, {"control": "siglip-0123456789ab"}) == "CLIP only, siglip"
+    assert encoder_label("tiny-clip-0123456789ab") == "tiny CLIP"
+    assert encoder_label("facebook-dinov2-large-0123456789ab") == "facebook-dinov2-large"
+
+
+def test_models_stand_in_the_order_of_what_they_see_and_encoders_last():
+    found = standings(results(reversed(variants())), "mined")
+
+    assert [each.label for each in found] == [
+        "CLIP only",
+        "SSL only",
+        "Additive, SSL share 0.25",
+        "Additive, SSL share 0.5",
+        "Additive, SSL share 0.75",
+        "Interleaved",
+        "CLIP only, telling captions (control)",
+        "tiny CLIP by MMVP-VLM's rule",
+    ]
+
+
+def test_seeds_of_a_model_are_one_standing_with_their_mean():
+    rows = [
+        score(seed=1, pair_accuracy=0.6, pair_low=0.5, pair_high=0.7),
+        score(seed=0, pair_accuracy=0.4, pair_low=0.3, pair_high=0.5),
+    ]
+
+    (found,) = standings(results(rows), "mined")
+
+    assert [row.seed for row in found.seeds] == [0, 1]
+    assert (found.accuracy, found.low, found.high) == pytest.approx((0.5, 0.4, 0.6))
+
+
+def test_models_trained_for_more_steps_are_other_models():
+    rows = [score(steps=300), score(steps=600, model="longer")]
+
+    assert [each.seeds[0].steps for each in standings(results(rows), "mined")] == [300, 600]
+
+
+def test_each_model_stands_under_the_first_protocol_that_it_was_asked_by():
+    rows = [score(), score(protocol="free"), score("Only free", protocol="free"), *variants()[-1:]]
+
+    found = {each.label: each.protocol for each in standings(results(rows), "mined")}
+
+    assert found["CLIP only"] == "option-logprob"
+    assert found["Only free"] == "free"
+    assert found["tiny CLIP by MMVP-VLM's rule"] == "mmvp-vlm"
+
+
+def test_of_the_additive_models_the_main_one_is_the_most_even():
+    main = main_standings(standings(results(variants()), "mined"))
+
+    assert [each.ssl_share for each in main if each.look == "additive"] == [0.5]
+    assert len(main) == 5
+
+
+@pytest.mark.parametrize("share", [float("nan"), -0.1, 1.1, float("inf")])
+def test_a_share_that_is_none_is_refused(share):
+    with pytest.raises(ValueError, match="pair_high"):
+        score(pair_high=share)
+    with pytest.raises(ValueError, match="has chance"):
+        probe(chance=share)
+
+
+def test_benchmarks_and_protocols_stand_side_by_side():
+    rows = [
+        score(benchmark=benchmark, protocol=protocol)
+        for benchmark in ("captioned", "mined", "random")
+        for protocol in ("free", "option-logprob")
+    ]
+    rows += [score("Half asked", benchmark="mined"), *variants()[-1:]]
+
+    table = overview(results(rows))
+
+    assert (table.benchmarks, table.protocols) == (
+        ["mined", "random", "captioned"],
+        ["option-logprob", "free"],
+    )
+    whole, half = table.trained
+    assert [(c.seeds[0].benchmark, c.protocol) for c in whole.cells] == [
+        (benchmark, protocol) for benchmark in table.benchmarks for protocol in table.protocols
+    ]
+    assert [cell is None for cell in half.cells] == [False] + [True] * 5
+    (encoder,) = table.encoders
+    assert [cell is None for cell in encoder.cells] == [False, True, True]
+
+
+def test_details_hold_every_seed_under_its_protocol():
+    rows = variants(seeds=(0, 1))
+
+    found = {table.protocol: table.rows for table in details(results(rows), "mined")}
+
+    assert len(found["option-logprob"]) == 14
+    assert [row.model for row in found["mmvp-vlm"]] == ["tiny-clip"]
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_a_difference_is_that_of_row_minus_column_whichever_was_named_first(turned):
+    names = ("CLIP only-0", "SSL only-0")
+    counts = comparison(*reversed(names), 30, 10, 0.01) if turned else None
+    found = counts or comparison(*names, 10, 30, 0.01)
+    rows = [score(), score("SSL only", features="ssl")]
+
+    (matrix,) = matrices(results(rows, comparisons=[found]))
+
+    ((cell,),) = matrix.rows
+    assert cell.points == "+10.0"
+    assert (cell.p_value, cell.is_sure) == ("0.010", True)
+    assert cell.said == "SSL only alone is right on 30 of 200 pairs, CLIP only on 10"
+
+
+def test_what_holm_does_not_call_different_is_not_marked():
+    rows = [score(), score("SSL only", features="ssl")]
+    found = comparison("CLIP only-0", "SSL only-0", 30, 10, 0.05)
+
+    (matrix,) = matrices(results(rows, comparisons=[found]))
+
+    ((cell,),) = matrix.rows
+    assert (cell.points, cell.is_sure) == (f"{MINUS}10.0", False)
+
+
+def test_models_are_compared_seed_by_seed_and_one_alone_with_none():
+    rows = [score(seed=n) for n in range(3)] + [score("SSL only", features="ssl", seed=2)]
+    found = comparison("CLIP only-2", "SSL only-2", 1, 2, 1.0)
+
+    assert [matrix.seed for matrix in matrices(results(rows, comparisons=[found]))] == [2]
+    assert matrices(results(rows[:1], comparisons=[found])) == []
+    assert matrices(results(rows)) == []
+
+
+@pytest.mark.parametrize(
+    ("p_value", "text"), [(1e-12, "< 0.001"), (0.04, "0.040"), (0.3, "0.30"), (1.0, "1.00")]
+)
+def test_a_p_value_is_never_zero(p_value, text):
+    assert p_text(p_value) == text
+
+
+def test_patterns_stand_in_the_papers_order_and_others_after():
+    rows = [score()]
+    rows += [score(pattern=name, pairs=n) for n, name in enumerate(["zebra", *PATTERNS[::-1]], 1)]
+
+    labels, table = pattern_table(results(rows))
+
+    assert labels == ["CLIP only"]
+    assert [(row.pattern, row.pairs) for row in table] == [
+        (PATTERNS[0], 4),
+        (PATTERNS[1], 3),
+        (PATTERNS[2], 2),
+        ("zebra", 1),
+    ]
+
+
+def test_the_markdown_table_never_mixes_pairs_and_questions():
+    text = results_markdown(results([score(), score(benchmark="captioned", pair_accuracy=0.9)]))
+
+    head, _, row = text.splitlines()[:3]
+    assert head == (
+        "| Model | Asked by | mined: pair accuracy, % | captioned: pair accuracy, % "
+        "| mined: question accuracy, % |"
+    )
+    assert row == (
+        "| CLIP only, 300 steps | option-logprob | 50.0 (35.0 to 65.0) | 90.0 (35.0 to 65.0) "
+        "| 71.0 |"
+    )
+
+
+def test_names_cannot_break_the_markdown_table():
+    text = results_markdown(results([score("a|b<script>\n`c`[d](e)")]))
+
+    row = text.splitlines()[2]
+    assert row.startswith("| a\\|b&lt;script&gt; \\`c\\`\\[d\\](e), 300 steps |")
+
+
+def test_without_scores_there_is_no_table():
+    assert results_markdown(results()) == ""
+    assert overview(results()).trained == []
+    assert pattern_table(results()) == ([], [])
