@@ -13,6 +13,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from flows.results import print_summary
 from flows.settings import Settings
 
 DEMO_IMAGES = 4000
@@ -163,7 +164,7 @@ def _flow(options: argparse.Namespace) -> dict[str, Any]:
         finally:
             _send_logs()
     if not options.json:
-        _print_summary(summary)
+        print_summary(summary)
     return summary
 
 
@@ -232,28 +233,6 @@ def _send_logs() -> None:
     from prefect.logging.handlers import APILogWorker
 
     APILogWorker.drain_all(timeout=5)
-
-
-def _print_summary(summary: Mapping[str, Any]) -> None:
-    if "encoders" in summary:
-        print("\n".join(summary["encoders"].values()))
-    if "study" in summary:
-        print(summary["study"])
-    for name, stage in summary["stages"].items():
-        reasons = ", ".join(f"{count:,} {reason}" for reason, count in stage["reasons"].items())
-        counts = f"{stage['rows']:>10,} rows {stage['new']:>10,} new"
-        print(f"{name:8} {stage['state']:8} {counts}  {reasons}".rstrip())
-    mined = summary["stages"].get("mine")
-    if mined is not None:
-        figures = mined["figures"]
-        print(
-            f"{mined['rows']:,} CLIP-blind pairs among {figures['images']:,} images "
-            f"(CLIP cosine > {figures['clip_above']:.4g}, "
-            f"SSL cosine < {figures['ssl_below']:.4g}), "
-            f"{figures['selected']:,} selected"
-        )
-    if "report" in summary["stages"]:
-        print(f"page: {summary['stages']['report']['figures']['page']}")
 
 
 def _up(options: argparse.Namespace) -> None:

@@ -20,12 +20,13 @@ from flows.site import open_run
 from flows.stages import NO_CORPUS, THROUGH, TRAINING, resolve_corpora, resolve_training
 from flows.train import train as train_flow
 from tasks.embed import EmbedConfig, identify_encoders
-from tasks.encoders import EncoderConfig
+from tasks.encoders import EncoderConfig, check_tokens
 from tasks.evaluation.stage import EvaluateConfig
 from tasks.ingest import IngestConfig
 from tasks.mining.thresholds import MineConfig
 from tasks.questions.stage import QuestionConfig
 from tasks.reporting import ReportConfig
+from tasks.stage import Site
 from tasks.training.recipe import TrainConfig
 from tasks.workers import WorkersConfig
 
@@ -112,7 +113,8 @@ def mmvp(
             if value is not None
         }
         if "embed" in wanted:  # an encoder that cannot be had is better known before hours of work
-            identify_encoders(run.site, EmbedConfig(clip=clip, ssl=ssl, control=control))
+            asked = EmbedConfig(clip=clip, ssl=ssl, control=control)
+            _check_encoders(run.site, asked, trains=bool(teachers) and "train" in wanted)
 
         def teach() -> None:
             with run.aside(TRAINING):
@@ -145,3 +147,9 @@ def mmvp(
                 )
                 skipped |= {"questions", "teach", "probe", "train", "evaluate"}
         return run.summary()
+
+
+def _check_encoders(site: Site, asked: EmbedConfig, *, trains: bool) -> None:
+    identify_encoders(site, asked)
+    for encoder in asked.roles().values() if trains else ():
+        check_tokens(encoder)

@@ -4,7 +4,7 @@ Put here: asking each stage, without running anything.
 Keep out: what makes a stage current (`tasks.stage`).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from pydantic import BaseModel
@@ -90,7 +90,7 @@ class _Asked:
 
     def stages(self) -> dict[str, Any]:
         """Return the state of each stage that a run would have."""
-        steps = {
+        steps: Mapping[str, Callable[[], bool]] = {
             "ingest": self._ingest,
             "embed": self._embed,
             "mine": lambda: self._ask(mining.STAGE, self._mine()),

@@ -7,7 +7,7 @@ Importing this package imports no model library; that happens when an encoder is
 """
 
 from tasks.encoders.encoder import Encoder, EncoderIdentity
-from tasks.encoders.identity import has_texts, identify, load, load_texts, load_tokens
+from tasks.encoders.identity import check_tokens, has_texts, identify, load, load_texts, load_tokens
 from tasks.encoders.parts import TextEncoder, TokenEncoder
 from tasks.encoders.specs import EncoderConfig
 
@@ -17,6 +17,7 @@ __all__ = [
     "EncoderIdentity",
     "TextEncoder",
     "TokenEncoder",
+    "check_tokens",
     "has_texts",
     "identify",
     "load",

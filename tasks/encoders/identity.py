@@ -56,13 +56,22 @@ def load_tokens(config: EncoderConfig, *, layer: int, device: Device = "cpu") ->
     Raises:
         ValueError: as `load`; or if the library gives no patch tokens.
     """
+    check_tokens(config)
     module, source = find_source(config)
-    if source.build_tokens is None:
+    identity = _name(config, device, module, source, None)
+    forward = source.build_tokens(device, layer)  # type: ignore[misc] # there is one: checked
+    return TokenEncoder(identity, forward, source.recipe, config.batch_images)
+
+
+def check_tokens(config: EncoderConfig) -> None:
+    """Make sure that the encoder gives patch tokens, without building it.
+
+    Raises:
+        ValueError: if its library does not.
+    """
+    if find_source(config)[1].build_tokens is None:
         message = f"encoder {config.spec!r} gives no patch tokens yet; those of tiny: do"
         raise ValueError(message)
-    identity = _name(config, device, module, source, None)
-    forward = source.build_tokens(device, layer)
-    return TokenEncoder(identity, forward, source.recipe, config.batch_images)
 
 
 def has_texts(config: EncoderConfig) -> bool:

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from storage import pairs, paths, questions
+from storage import pairs, paths, questions, refused
 from storage.questions import QuestionRow
 from storage.receipts import Receipt, digest_rows
 from tasks.attributes import know
@@ -41,8 +41,13 @@ class QuestionConfig(BaseModel):
 def prepare(
     site: Site, config: QuestionConfig, corpora: Sequence[str], inputs: Receipts, mining: str
 ) -> Context:
-    """Gather what the corpora's metadata tells."""
-    known = know(paths.metadata(site.db, corpora, version=inputs["paths"].version))
+    """Gather what the corpora's metadata tells of the images that have vectors."""
+    version = inputs["paths"].version
+    lacking = {row.path for row in refused.read(site.db, "embed", corpora)}
+    held = paths.images(site.db, corpora, version=version) if lacking else {}
+    gone = {image for image, files in held.items() if lacking.issuperset(files)}
+    metadata = paths.metadata(site.db, corpora, version=version)
+    known = know({image: told for image, told in metadata.items() if image not in gone})
     return Context(
         site=site,
         config=config,

@@ -313,7 +313,7 @@ def test_the_shipped_encoders_disagree_at_the_papers_thresholds():
 
     pairs = np.triu_indices(len(images), 1)
     blind = ((clip @ clip.T)[pairs] > 0.95) & ((ssl @ ssl.T)[pairs] < 0.6)
-    assert 0.001 < blind.mean() < 0.005  # 0.0025 of the pairs of 4,000 scenes
+    assert 0.003 < blind.mean() < 0.008  # 0.0052 of the pairs of 4,000 scenes
 
 
 PLUGIN = """
