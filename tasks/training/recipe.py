@@ -41,7 +41,7 @@ class TrainConfig(BaseModel):
     seeds: tuple[int, ...] = (0,)
     """Each model is trained once a seed."""
 
-    steps: int = Field(default=400, ge=1)
+    steps: int = Field(default=900, ge=1)
     """Steps of the instruction stage: adapters and language model."""
 
     adapter_steps: int = Field(default=60, ge=1)
@@ -68,13 +68,13 @@ class TrainConfig(BaseModel):
     decay: float = Field(default=0.01, ge=0)
     """Weight decay of the instruction stage."""
 
-    width: int = Field(default=96, ge=8)
+    width: int = Field(default=64, ge=8)
     """Width of the language model."""
 
-    layers: int = Field(default=3, ge=1)
+    layers: int = Field(default=2, ge=1)
     """Its blocks."""
 
-    heads: int = Field(default=3, ge=1)
+    heads: int = Field(default=2, ge=1)
     """Its attention heads."""
 
     images: int | None = Field(default=None, ge=1)
