@@ -30,6 +30,12 @@ TRIES = 3
 
 CONNECT_TRIES = 3
 
+KEEP_MEMORY = {
+    f"distributed.nanny.pre-spawn-environ.MALLOC_{name}_": 2**30
+    for name in ("TRIM_THRESHOLD", "MMAP_THRESHOLD")
+}
+"""Dask lets workers give memory back at every chance; training then spends half its time on that."""
+
 WORKER_BYTES = 3 * 2**30
 """Memory that a CPU worker may need: two large encoders in float32 and their activations."""
 
@@ -172,7 +178,8 @@ class Workers:
     def _cluster(self) -> Any:  # a distributed.LocalCluster or a dask_cuda.LocalCUDACluster
         import dask
 
-        self._stack.enter_context(dask.config.set({"distributed.scheduler.allowed-failures": 0}))
+        settings = {"distributed.scheduler.allowed-failures": 0} | KEEP_MEMORY
+        self._stack.enter_context(dask.config.set(settings))
         places = {"host": "127.0.0.1", "dashboard_address": "127.0.0.1:0"}
         if self.config.device_kind() == "cuda":
             try:

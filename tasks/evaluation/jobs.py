@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import torch
+from transformers.utils.logging import disable_progress_bar
 
 from tasks.encoders import EncoderConfig
 from tasks.encoders.specs import Device
@@ -40,6 +41,7 @@ class Answered(NamedTuple):
 
 def ask_models(sittings: Sequence[Sitting], *, device: Device) -> list[Answered]:
     """Ask models one after the other."""
+    disable_progress_bar()
     torch.set_num_threads(1)  # one worker a core; and the number of threads can change bits
     answered = []
     for sitting in sittings:

@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 from transformers import PreTrainedTokenizerFast
+from transformers.utils.logging import disable_progress_bar
 
 from tasks.encoders import EncoderConfig
 from tasks.encoders.specs import Device
@@ -65,6 +66,7 @@ def is_whole(folder: Path) -> bool:
 
 def train_models(assignments: Sequence[Assignment], course: Course) -> list[Trained]:
     """Train models one after the other; those whose folder is there are read instead."""
+    disable_progress_bar()
     torch.set_num_threads(1)  # one worker a core; and the number of threads can change bits
     return [_trained(assignment, course) for assignment in assignments]
 
