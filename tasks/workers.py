@@ -34,7 +34,7 @@ KEEP_MEMORY = {
     f"distributed.nanny.pre-spawn-environ.MALLOC_{name}_": 2**30
     for name in ("TRIM_THRESHOLD", "MMAP_THRESHOLD")
 }
-"""Dask lets workers give memory back at every chance; training then spends half its time on that."""
+"""Dask's own setting has workers give memory back at every chance: half the time of training."""
 
 WORKER_BYTES = 3 * 2**30
 """Memory that a CPU worker may need: two large encoders in float32 and their activations."""
