@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from flows.cli import STAGES
+
 ROOT = Path(__file__).parent.parent
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
 CATALOGUE = yaml.safe_load((ROOT / "prefect.yaml").read_text())
@@ -77,7 +79,7 @@ def test_every_stage_has_a_deployment_and_the_schedule_ships_paused():
     names = {entry["name"] for entry in CATALOGUE["deployments"]}
     schedules = [s for entry in CATALOGUE["deployments"] for s in entry.get("schedules", [])]
 
-    assert names == {"full", "demo", "ingest", "embed", "mine", "report"}
+    assert names == {"full", "demo", "encoders", "study", *STAGES}
     assert [schedule["active"] for schedule in schedules] == [False]
 
 
