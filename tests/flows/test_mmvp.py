@@ -75,7 +75,7 @@ def test_two_homes_never_share_a_hit(server, cluster, home, other_home, photos):
 def test_a_renamed_file_is_opened_and_not_embedded(server, cluster, home, photos):
     runs.run([photos], cluster)
     before = runs.shown("pairs")
-    (photos / "a" / "00.png").rename(photos / "b" / "renamed.png")
+    (photos / "a" / "00.png").rename(photos / "a" / "renamed.png")
 
     stages = runs.run([photos], cluster)
 
@@ -84,7 +84,7 @@ def test_a_renamed_file_is_opened_and_not_embedded(server, cluster, home, photos
     after = runs.shown("pairs")
     assert [row["pair_id"] for row in after] == [row["pair_id"] for row in before]
     held = {row["image"]: row["path"] for row in runs.shown("images")}
-    assert str(photos / "b" / "renamed.png") in held.values()
+    assert str(photos / "a" / "renamed.png") in held.values()
     assert {(row["path_a"], row["path_b"]) for row in after} == {
         (held[row["image_a"]], held[row["image_b"]]) for row in after
     }
@@ -270,10 +270,10 @@ for name in db.list_tables().tables:
                           "image": ghost}])
     elif name == "pairs":  # a foreign mining, and a pair in this one that the run has not mined
         table.add([row | {"mining": "foreign"}, row | {"pair_id": "0" * 32, "image_b": ghost}])
-    elif "image" in row:
-        table.add([row | {"image": ghost}])
-    else:  # another's mining, probes, models, answers
+    elif {"mining", "scope", "model"} & row.keys():  # another's questions, answers, models, scores
         table.add([row | {name: "foreign" for name in ("mining", "scope", "model") if name in row}])
+    else:
+        table.add([row | {"image": ghost}])
 """
 
 
