@@ -235,7 +235,7 @@ def test_the_page_shows_the_report_and_calls_no_other_host(up):
         )
         browser.close()
 
-    assert drawn == 2
+    assert drawn == 4  # results, pairs, plane, probes
     assert hosts == {f"127.0.0.1:{up.port}"}
 
 
