@@ -9,11 +9,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-BENCHMARKS: Final[Mapping[str, str]] = {
-    "mined": "CLIP-blind pairs",
-    "random": "pairs drawn by lot",
-    "captioned": "what captions name",
-}
 ORDER: Final = ("clip", "ssl", "additive", "interleaved", None, "clip-control")
 PROTOCOLS: Final = ("option-logprob", "mmvp-vlm")
 """Free words are on the page; for small models they tell the same."""
@@ -47,6 +42,8 @@ def print_summary(summary: Mapping[str, Any]) -> None:
 
 def print_results(scores: Sequence[Mapping[str, Any]]) -> None:
     """Print pair accuracies, a line a model, a column a benchmark; nothing if there are none."""
+    from storage.questions import BENCHMARKS
+
     rows = [row for row in scores if row["pattern"] is None and row["protocol"] in PROTOCOLS]
     found = {(_name(row), row["benchmark"]): row for row in rows}
     asked = [name for name in BENCHMARKS if any(row["benchmark"] == name for row in rows)]

@@ -86,16 +86,21 @@ def resolve_corpora(run: Run, corpus: Sequence[str]) -> list[str]:
         ValueError: if there is none, or one is not a folder.
     """
     check_corpora(corpus)
-    folders = runs.latest_corpora(run.site.db) if not corpus else []
+    corpora = _full_names(run, corpus or runs.latest_corpora(run.site.db))
+    run.settings["corpora"] = corpora
+    return corpora
+
+
+def _full_names(run: Run, corpus: Sequence[str]) -> list[str]:
+    """Return the corpora's full names, after drawing the scenes that are asked for."""
+    folders = []
     for name in corpus:
         folder = folder_of(name, run.site.home)
         if name.startswith(SCENES):
             count, seed = _scenes_of(name)
             scenes.write_scenes(Path(folder), count, seed=seed)
         folders.append(folder)
-    corpora = ingest.resolve_corpora(folders)
-    run.settings["corpora"] = corpora
-    return corpora
+    return ingest.resolve_corpora(folders)
 
 
 def resolve_training(run: Run, corpus: Sequence[str]) -> list[str]:
@@ -113,9 +118,8 @@ def resolve_training(run: Run, corpus: Sequence[str]) -> list[str]:
         latest = runs.latest(run.site.db, "models", run.settings["corpora"])
         found: list[str] = latest.settings.get("train_corpora", []) if latest else []
     else:
-        corpora = run.settings["corpora"]
-        found = resolve_corpora(run, corpus)
-        run.settings["corpora"] = corpora
+        check_corpora(corpus)
+        found = _full_names(run, corpus)
     run.settings["train_corpora"] = found
     return found
 

@@ -21,6 +21,7 @@ from flows.stages import mining_of
 from storage import probes, scores
 from tasks.encoders import EncoderConfig
 from tasks.evaluation.asking import MMVP_VLM
+from tasks.files import write_whole
 from tasks.mining.thresholds import MineConfig
 from tasks.tiny_training.jobs import ARMS, BLIND, SSL
 from tasks.training.recipe import TrainConfig
@@ -122,7 +123,6 @@ def _collect(run: Run, arm: str, seed: int) -> Rows:
 
 def write_study(file: Path, rows: Rows) -> Path:
     """Write all rows, one a line, at once or not at all."""
-    part = file.with_suffix(".part")
-    part.write_text("[\n" + ",\n".join(json.dumps(row) for row in rows) + "\n]\n")
-    part.replace(file)
+    lines = ",\n".join(json.dumps(row) for row in rows)
+    write_whole(file, f"[\n{lines}\n]\n".encode())
     return file

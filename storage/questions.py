@@ -6,7 +6,7 @@ Keep out: writing questions from metadata (`tasks`); what models said to them (`
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Final
 
@@ -41,7 +41,13 @@ OPTIONS: Final = 2
 MINED: Final = "mined"
 RANDOM: Final = "random"
 CAPTIONED: Final = "captioned"
-"""Benchmarks: of selected CLIP-blind pairs, of pairs drawn by lot, of what captions name."""
+
+BENCHMARKS: Final[Mapping[str, str]] = {
+    MINED: "CLIP-blind pairs",
+    RANDOM: "pairs drawn by lot",
+    CAPTIONED: "what captions name",
+}
+"""What each benchmark is made of."""
 
 
 def question_id(

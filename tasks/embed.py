@@ -20,7 +20,7 @@ from pydantic import BaseModel, ConfigDict
 from storage import embeddings, paths, refused
 from storage.receipts import Receipt, digest_rows
 from storage.refused import RefusedRow
-from tasks.encoders import Encoder, EncoderConfig, EncoderIdentity, identify, load
+from tasks.encoders import Encoder, EncoderConfig, EncoderIdentity, check_name, identify, load
 from tasks.images import RefusedImageError, find_pixels
 from tasks.progress import Progress
 from tasks.shards import record
@@ -145,12 +145,7 @@ def _encoder(config: EncoderConfig, name: str, device: Literal["cpu", "cuda"]) -
 
     torch.set_num_threads(1)  # one worker a core; and the number of threads can change bits
     encoder = load(config, device=device)
-    if encoder.identity.name != name:
-        message = (
-            f"encoder {config.spec!r} is {encoder.identity.name!r} on this worker and {name!r} "
-            f"where the flow runs; give both the same weights, code and library versions"
-        )
-        raise ValueError(message)
+    check_name(encoder.identity, config, name)
     return encoder
 
 

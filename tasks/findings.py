@@ -7,7 +7,7 @@ Keep out: the stage (`tasks.reporting`), drawing and writing (`tasks.report`).
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 from storage import answers, comparisons, models, probes, questions, scores
 from storage.answers import AnswerName, AnswerRow
@@ -15,13 +15,12 @@ from storage.comparisons import ComparisonRow
 from storage.database import Database
 from storage.models import ModelRow
 from storage.probes import ProbeRow
-from storage.questions import QuestionRow
+from storage.questions import BENCHMARKS, MINED, QuestionRow
 from storage.receipts import digest_rows
 from storage.scores import ScoreRow
 from tasks.attributes import Knowledge
 from tasks.evaluation.asking import PROTOCOLS
 from tasks.patterns import PATTERNS
-from tasks.questions import stage as asking
 from tasks.report import (
     AskedPair,
     ModelComparison,
@@ -35,12 +34,6 @@ from tasks.report import (
 )
 from tasks.scores import AskedQuestion, pair_outcomes
 from tasks.scores.outcomes import OUTCOMES
-
-BENCHMARKS: Final[Mapping[str, str]] = {
-    asking.MINED: "CLIP-blind pairs",
-    asking.RANDOM: "pairs drawn by lot",
-    asking.CAPTIONED: "what captions name",
-}
 
 
 class Findings(NamedTuple):
@@ -78,7 +71,7 @@ def find(db: Database, mining: str, scope: str | None) -> Findings:
     asked = questions.read(db, mining, version=version["questions"])
     scored = scores.read(db, mining, version=version["scores"])
     names = sorted({row.model for row in scored})
-    wanted = {row.question_id for row in asked if row.benchmark == asking.MINED}
+    wanted = {row.question_id for row in asked if row.benchmark == MINED}
     return Findings(
         questions=asked,
         scores=scored,
@@ -136,11 +129,11 @@ def _asked_pairs(found: Findings) -> list[AskedPair]:
     """Gather the mined pairs' questions with what each model said to both."""
     by_pair: dict[tuple[str, str], list[QuestionRow]] = defaultdict(list)
     for row in found.questions:
-        if row.benchmark == asking.MINED:
+        if row.benchmark == MINED:
             by_pair[row.pair_id, row.attribute].append(row)
     given = {row.name: row for row in found.answers}
     asked = dict.fromkeys(
-        (row.model, row.protocol) for row in found.scores if row.benchmark == asking.MINED
+        (row.model, row.protocol) for row in found.scores if row.benchmark == MINED
     )
     return [
         AskedPair(

@@ -7,7 +7,15 @@ Importing this package imports no model library; that happens when an encoder is
 """
 
 from tasks.encoders.encoder import Encoder, EncoderIdentity
-from tasks.encoders.identity import check_tokens, has_texts, identify, load, load_texts, load_tokens
+from tasks.encoders.identity import (
+    check_name,
+    check_tokens,
+    has_texts,
+    identify,
+    load,
+    load_texts,
+    load_tokens,
+)
 from tasks.encoders.parts import TextEncoder, TokenEncoder
 from tasks.encoders.specs import EncoderConfig
 
@@ -17,6 +25,7 @@ __all__ = [
     "EncoderIdentity",
     "TextEncoder",
     "TokenEncoder",
+    "check_name",
     "check_tokens",
     "has_texts",
     "identify",

@@ -8,6 +8,7 @@ same name.
 """
 
 import re
+from collections.abc import Callable
 from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -16,7 +17,7 @@ from typing import Final
 from tasks.encoders.encoder import Encoder, EncoderIdentity
 from tasks.encoders.files import sha256_of
 from tasks.encoders.parts import TextEncoder, TokenEncoder
-from tasks.encoders.registry import Source, find_source
+from tasks.encoders.registry import Forward, Source, find_source
 from tasks.encoders.specs import Device, EncoderConfig, parse_spec
 from tasks.fingerprints import code_digest, digest
 
@@ -56,11 +57,10 @@ def load_tokens(config: EncoderConfig, *, layer: int, device: Device = "cpu") ->
     Raises:
         ValueError: as `load`; or if the library gives no patch tokens.
     """
-    check_tokens(config)
     module, source = find_source(config)
+    build = _tokens_of(source, config)
     identity = _name(config, device, module, source, None)
-    forward = source.build_tokens(device, layer)  # type: ignore[misc] # there is one: checked
-    return TokenEncoder(identity, forward, source.recipe, config.batch_images)
+    return TokenEncoder(identity, build(device, layer), source.recipe, config.batch_images)
 
 
 def check_tokens(config: EncoderConfig) -> None:
@@ -69,8 +69,27 @@ def check_tokens(config: EncoderConfig) -> None:
     Raises:
         ValueError: if its library does not.
     """
-    if find_source(config)[1].build_tokens is None:
+    _tokens_of(find_source(config)[1], config)
+
+
+def _tokens_of(source: Source, config: EncoderConfig) -> Callable[[Device, int], Forward]:
+    if source.build_tokens is None:
         message = f"encoder {config.spec!r} gives no patch tokens yet; those of tiny: do"
+        raise ValueError(message)
+    return source.build_tokens
+
+
+def check_name(identity: EncoderIdentity, config: EncoderConfig, name: str) -> None:
+    """Make sure that an encoder loaded on a worker is the one that the flow named.
+
+    Raises:
+        ValueError: if its name is another.
+    """
+    if identity.name != name:
+        message = (
+            f"encoder {config.spec!r} is {identity.name!r} on this worker and {name!r} "
+            f"where the flow runs; give both the same weights, code and library versions"
+        )
         raise ValueError(message)
 
 

@@ -14,14 +14,13 @@ from collections.abc import Sequence
 from pydantic import BaseModel, ConfigDict, Field
 
 from storage import pairs, paths, questions, refused
-from storage.questions import QuestionRow
+from storage.questions import CAPTIONED, MINED, RANDOM, QuestionRow
 from storage.receipts import Receipt, digest_rows
 from tasks.attributes import know
 from tasks.questions.writing import asked_attributes, draw_pairs, write_pair
 from tasks.stage import Context, Outcome, Receipts, Site, Stage, made_by
 
 NAME = "questions"
-MINED, RANDOM, CAPTIONED = "mined", "random", "captioned"
 
 REASONS = {
     "answers-read-alike": "the two images' answers to the question are the same words",

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from PIL import Image
 
+from tasks.files import write_whole
 from tasks.fingerprints import code_digest
 from tasks.scenes.captions import caption
 from tasks.scenes.drawing import draw_scene
@@ -37,7 +38,7 @@ def write_scenes(folder: Path, count: int, *, seed: int) -> None:
     mark, version = folder / ".drawn-by", f"{seed} {code_digest('tasks.scenes.drawing')}"
     if not mark.is_file() or mark.read_text() != version:
         shutil.rmtree(folder, ignore_errors=True)
-        _write(mark, version.encode())
+        write_whole(mark, version.encode())
     lines = []
     for number in range(count):
         scene, rng, drawing_seed = scene_at(seed, number)
@@ -45,18 +46,10 @@ def write_scenes(folder: Path, count: int, *, seed: int) -> None:
         if not (folder / name).exists():
             picture = io.BytesIO()
             Image.fromarray(draw_scene(scene, drawing_seed)).save(picture, "PNG")
-            _write(folder / name, picture.getvalue())
+            write_whole(folder / name, picture.getvalue())
         row = {"file_name": name, "caption": caption(scene, rng), **dataclasses.asdict(scene)}
         lines.append(json.dumps(row) + "\n")
     metadata = "".join(lines).encode()
     path = folder / "metadata.jsonl"
     if not path.is_file() or path.read_bytes() != metadata:
-        _write(path, metadata)
-
-
-def _write(path: Path, content: bytes) -> None:
-    """Make a file hold these bytes, all at once or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.part")
-    part.write_bytes(content)
-    part.replace(path)
+        write_whole(path, metadata)

@@ -18,6 +18,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from tasks.encoders.tiny import EMBEDDING_MEAN
+from tasks.files import write_whole
 from tasks.fingerprints import code_digest
 from tasks.scenes import caption_words
 from tasks.tiny_training.clip import ClipTraining, train_clip
@@ -82,10 +83,7 @@ def train(job: Job, folder: Path, cache: Path) -> Path:
     if not recipe.items() <= read_metadata(file).items():
         state, more = _trained(job, cache)
         content = _packed(state, {**recipe, **more})
-        folder.mkdir(parents=True, exist_ok=True)
-        part = file.with_suffix(".part")
-        part.write_bytes(content)
-        part.replace(file)
+        write_whole(file, content)
     return file
 
 

@@ -20,6 +20,7 @@ from torch.nn import functional
 
 from tasks.encoders.recipes import fit
 from tasks.encoders.tiny import RECIPE
+from tasks.files import write_whole
 from tasks.fingerprints import code_digest
 from tasks.scenes import Scene, draw_scene, scene_at
 
@@ -41,10 +42,8 @@ def load_pictures(cache: Path, seed: int, count: int) -> NDArray[np.uint8]:
         )
         content = io.BytesIO()
         np.save(content, pictures_NSSC, allow_pickle=False)
-        cache.mkdir(parents=True, exist_ok=True)
-        part = file.with_suffix(f".{os.getpid()}.part")  # other workers draw the same ones
-        part.write_bytes(content.getvalue())
-        part.replace(file)
+        # Other workers may draw the same ones.
+        write_whole(file, content.getvalue(), writer=f".{os.getpid()}")
     loaded: NDArray[np.uint8] = np.load(file, allow_pickle=False)
     return loaded
 

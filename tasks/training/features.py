@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from tasks.encoders import EncoderConfig, load_tokens
+from tasks.encoders import EncoderConfig, check_name, load_tokens
 from tasks.encoders.specs import Device
 from tasks.images import RefusedImageError, find_pixels
 from tasks.training.recipe import LAYERS
@@ -45,13 +45,7 @@ def token_features(
         for role, config in encoders.items()
     }
     for role, encoder in loaded.items():
-        if encoder.identity.name != names[role]:
-            message = (
-                f"encoder {encoders[role].spec!r} is {encoder.identity.name!r} on this worker and "
-                f"{names[role]!r} where the flow runs; give both the same weights, code and "
-                f"library versions"
-            )
-            raise ValueError(message)
+        check_name(encoder.identity, encoders[role], names[role])
     parts: dict[str, list[Tensor]] = {role: [] for role in loaded}
     for start in range(0, len(images), IMAGES_AT_ONCE):
         pixels = [_pixels(image) for image in images[start : start + IMAGES_AT_ONCE]]

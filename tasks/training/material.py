@@ -12,6 +12,7 @@ from pathlib import Path
 
 from storage.paths import Metadata
 from tasks.attributes import CAPTION, know
+from tasks.files import write_whole
 from tasks.fingerprints import digest
 from tasks.questions.wording import word
 
@@ -68,10 +69,7 @@ def keep(examples: Sequence[Example], folder: Path) -> Path:
     content = json.dumps([asdict(example) for example in examples])
     file = folder / f"material-{digest(content)[:16]}.json"
     if not file.exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        part = file.with_suffix(".part")
-        part.write_text(content)
-        part.replace(file)
+        write_whole(file, content.encode())
     return file
 
 
