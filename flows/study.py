@@ -29,7 +29,7 @@ from tasks.workers import WorkersConfig
 
 CORPUS: Final = ["scenes:4000@21"]
 TRAIN_CORPUS: Final = ["scenes:5000@22"]
-PAIRS: Final = 288
+MINE: Final = MineConfig(benchmark_pairs=288)
 
 PROBE_COLUMNS: Final = ("role", "attribute", "accuracy", "chance", "test_images")
 SCORE_COLUMNS: Final = (
@@ -46,6 +46,7 @@ def study(
     train_corpus: list[str] = TRAIN_CORPUS,
     seeds: Sequence[int] = (0, 1, 2),
     encoder_steps: int | None = None,
+    mine: MineConfig = MINE,
     train: TrainConfig = TrainConfig(ssl_shares=(0.5,)),
     workers: WorkersConfig = WorkersConfig(),
 ) -> dict[str, Any]:
@@ -56,6 +57,7 @@ def study(
         train_corpus: Scenes to train models and probes on; no encoder was trained on them.
         seeds: Encoder seeds.
         encoder_steps: Steps of the encoders' training, for a try.
+        mine: What makes a pair blind, and how many pairs to select.
         train: Which models are trained, and how.
         workers: Where the work is done; no result depends on it.
     """
@@ -65,38 +67,31 @@ def study(
         for seed in seeds:
             for arm in ARMS:
                 if arm != BLIND:
-                    spec = {
-                        name: f"tiny:{kind}@{trained[f'{name}-seed{seed}']}"
-                        for name, kind in ((BLIND, "clip"), (SSL, "ssl"), (arm, "clip-control"))
-                    }
-                    _run_arm(run, corpus, train_corpus, spec, arm, train, workers)
+                    _clear(run)
+                    mmvp(
+                        corpus=corpus,
+                        train_corpus=train_corpus,
+                        clip=_encoder(trained, BLIND, seed, "clip"),
+                        ssl=_encoder(trained, SSL, seed, "ssl"),
+                        control=_encoder(trained, arm, seed, "clip-control"),
+                        through="evaluate",
+                        mine=mine,
+                        train=train,
+                        workers=workers,
+                    )
                     found += _collect(run, arm, seed)
         file = write_study(run.site.home / "study.json", found)
         return {"stages": {}, "study": str(file), "rows": len(found)}
 
 
-def _run_arm(
-    run: Run,
-    corpus: list[str],
-    train_corpus: list[str],
-    spec: Mapping[str, str],
-    arm: str,
-    train: TrainConfig,
-    workers: WorkersConfig,
-) -> None:
+def _clear(run: Run) -> None:
+    """Let a run of the pipeline start anew within a run of the study."""
     run.receipts, run.results = {}, []
     run.settings.pop("train_corpora", None)
-    mmvp(
-        corpus=corpus,
-        train_corpus=train_corpus,
-        clip=EncoderConfig(spec=spec[BLIND]),
-        ssl=EncoderConfig(spec=spec[SSL]),
-        control=EncoderConfig(spec=spec[arm]),
-        through="evaluate",
-        mine=MineConfig(benchmark_pairs=PAIRS),
-        train=train,
-        workers=workers,
-    )
+
+
+def _encoder(trained: Mapping[str, str], arm: str, seed: int, kind: str) -> EncoderConfig:
+    return EncoderConfig(spec=f"tiny:{kind}@{trained[f'{arm}-seed{seed}']}")
 
 
 def _collect(run: Run, arm: str, seed: int) -> Rows:

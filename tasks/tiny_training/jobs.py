@@ -54,19 +54,19 @@ class Job(NamedTuple):
 def job_of(arm: str, seed: int, *, steps: int | None = None, **changes: Any) -> Job:
     """Return the training of an arm and seed, of other `steps` and with `changes` if given.
 
+    With fewer steps it draws no more pictures than it looks at.
+
     Raises:
         ValueError: if there is no such arm.
     """
-    if arm == SSL:
-        if steps is not None:
-            changes["steps"] = (steps - steps // 2, steps // 2)
-        return Job(arm, SslTraining(seed=seed, **changes))
-    if steps is not None:
-        changes["steps"] = steps
-    if arm not in ARMS:
+    if arm != SSL and arm not in ARMS:
         message = f"no encoder {arm!r} to train; there are {', '.join([*ARMS, SSL])}"
         raise ValueError(message)
-    return Job(arm, ClipTraining(seed=seed, **ARMS[arm], **changes))
+    full = SslTraining(seed=seed) if arm == SSL else ClipTraining(seed=seed, **ARMS[arm])
+    if steps is not None:
+        changes["steps"] = (steps - steps // 2, steps // 2) if arm == SSL else steps
+        changes.setdefault("pictures", min(full.pictures, steps * full.batch))
+    return Job(arm, type(full)(**full.model_dump() | changes))
 
 
 def train(job: Job, folder: Path, cache: Path) -> Path:

@@ -1,39 +1,23 @@
-"""What is left when parts of a run are killed at any moment, and what the next run makes of it.
-
-The nannies of a run's own Dask workers live in the flow's process, so killing it kills them.
-"""
+"""What is left when parts of a run are killed at any moment, and what the next run makes of it."""
 
 import json
 import os
 import random
 import re
-import signal
-import threading
 import time
-from typing import NamedTuple
 
 import lancedb
-import psutil
 import pytest
 
 from flows.settings import Settings
 from flows.site import hold_store
 from tests import pictures
 from tests.flows import runs
+from tests.flows.kills import KilledRun, Moment, run_and_kill
 
 IMAGES = 48
 SHARD_IMAGES = 4
 OPTIONS = ("--workers", 2, "--shard-images", SHARD_IMAGES)
-SECONDS_TO_END = 15
-
-
-class Moment(NamedTuple):
-    """When something is killed: so many seconds after the stage is seen at work."""
-
-    stage: str
-    victim: str
-    seconds: float
-
 
 SECONDS = {
     "start": (0.0, 6.0),
@@ -91,75 +75,23 @@ def committed(home):
     return {"ingest": read, "embed": len(set.intersection(*sets)) if len(sets) == 2 else 0}
 
 
-class KilledRun:
-    """A run in a process of its own that is watched, struck and at the end cleaned up after."""
+class PairsRun(KilledRun):
+    """A run on photos, which ends after their pairs."""
 
     def __init__(self, photos, home):
-        self.home = home
         self.before = committed(home)
-        self.process = runs.start("run", "--corpus", photos, *OPTIONS, home=home)
-        self.lines = []
-        self._shards = self._shards_done()
-        self._reader = threading.Thread(target=self._read, daemon=True)
-        self._reader.start()
-
-    def _read(self):
-        for line in self.process.stderr:
-            self.lines.append(line.strip().partition(" ")[2])
-
-    def _shards_done(self):
-        if "shards" not in lancedb.connect(self.home / "store").list_tables().tables:
-            return {}
-        stages = [row["stage"] for row in runs.stored(self.home, "shards")]
-        return {stage: stages.count(stage) for stage in set(stages)}
-
-    def said(self, words):
-        return any(line.startswith(words) for line in self.lines)
-
-    def ended(self, stage):
-        return self.said(f"{stage}: done") or self.said(f"{stage}: current")
+        self._shards = shards_done(home)
+        super().__init__(home, "--corpus", photos, *OPTIONS)
 
     def is_at(self, moment):
-        """Say whether the moment's stage is at work, or has ended before it was seen."""
         if moment.stage == "start":
             return True
         if (moment.stage, moment.victim) == ("embed", "worker"):
             return self.ended("ingest")
         if moment.stage in {"ingest", "embed"}:
             before = self._shards.get(moment.stage, 0)
-            return self._shards_done().get(moment.stage, 0) > before or self.ended(moment.stage)
+            return shards_done(self.home).get(moment.stage, 0) > before or self.ended(moment.stage)
         return self.ended({"mine": "embed", "report": "mine"}[moment.stage])
-
-    def members(self, kind):
-        mark = {"worker": "spawn_main", "server": "flows.child"}[kind]
-        found = psutil.Process(self.process.pid).children(recursive=True)
-        return [child for child in found if any(mark in word for word in child.cmdline())]
-
-    def strike(self, victim):
-        """Kill a worker, the server or the flow; return whether that ends the run."""
-        workers = self.members("worker") if victim == "worker" else []
-        if workers:  # else no worker was started: all that they do is current
-            workers[0].kill()
-            return False
-        family = psutil.Process(self.process.pid).children(recursive=True)
-        if victim == "server":
-            for server in self.members("server"):
-                server.kill()
-            time.sleep(1)  # the flow meets the loss, and is then killed by an impatient person
-        os.kill(self.process.pid, signal.SIGKILL)
-        self.process.wait()
-        _, left = psutil.wait_procs(family, timeout=SECONDS_TO_END)
-        alive = [child for child in left if _is_alive(child)]
-        assert not alive, f"left {SECONDS_TO_END} s after {victim} was killed: {alive}"
-        return True
-
-    def finish(self):
-        """Wait for the end of a run that was not ended."""
-        out = self.process.stdout.read()
-        code = self.process.wait()
-        self._reader.join()
-        assert code == 0, "\n".join(self.lines)
-        return json.loads(out.strip().splitlines()[-1])["stages"]
 
     def announced(self):
         """Return how many files and images the run set out to do, by stage."""
@@ -167,29 +99,12 @@ class KilledRun:
         return {match[1]: int(match[2]) for match in found if match}
 
 
-def _is_alive(process):
-    try:
-        return process.status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False
-
-
-def run_and_kill(photos, home, waiting):
-    """Start runs until one ends with no moment left; return them all, and the last's stages."""
-    waiting, tried = list(waiting), []
-    while True:
-        run = KilledRun(photos, home)
-        tried.append(run)
-        ended = False
-        while waiting and not ended and run.process.poll() is None:
-            if run.is_at(waiting[0]):
-                time.sleep(waiting[0].seconds)
-                ended = run.strike(waiting.pop(0).victim)
-            time.sleep(0.01)
-        if not ended:
-            stages = run.finish()
-            if not waiting:
-                return tried, stages
+def shards_done(home):
+    """Return how many shards stand in the store, by stage."""
+    if "shards" not in lancedb.connect(home / "store").list_tables().tables:
+        return {}
+    stages = [row["stage"] for row in runs.stored(home, "shards")]
+    return {stage: stages.count(stage) for stage in set(stages)}
 
 
 def assert_nothing_is_lost_or_redone(home, undisturbed_home, tried):
@@ -205,7 +120,7 @@ def test_a_run_killed_in_each_of_its_parts_ends_with_the_rows_of_an_undisturbed_
     photos, home = undisturbed
     places = [("ingest", "flow"), ("embed", "worker"), ("report", "server")]
 
-    tried, stages = run_and_kill(photos, tmp_path / "home", moments(3, places))
+    tried, stages = run_and_kill(lambda: PairsRun(photos, tmp_path / "home"), moments(3, places))
 
     assert_nothing_is_lost_or_redone(tmp_path / "home", home, tried)
     assert len(tried) == 3
@@ -217,7 +132,7 @@ def test_a_run_killed_in_each_of_its_parts_ends_with_the_rows_of_an_undisturbed_
 
 def test_a_run_whose_server_is_killed_starts_it_again_and_goes_on(undisturbed, tmp_path):
     photos, home = undisturbed
-    run = KilledRun(photos, tmp_path / "home")
+    run = PairsRun(photos, tmp_path / "home")
     while not run.ended("ingest"):
         time.sleep(0.05)
 
@@ -243,7 +158,7 @@ def test_runs_killed_at_twenty_moments_end_with_the_rows_of_an_undisturbed_one(
     ]
     assert len(places) == 20
 
-    tried, _ = run_and_kill(photos, tmp_path / "home", moments(20, places))
+    tried, _ = run_and_kill(lambda: PairsRun(photos, tmp_path / "home"), moments(20, places))
 
     assert_nothing_is_lost_or_redone(tmp_path / "home", home, tried)
     for stage in ("ingest", "embed"):

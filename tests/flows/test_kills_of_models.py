@@ -1,0 +1,99 @@
+"""What is left when a run is killed while it asks, probes, trains or evaluates."""
+
+import random
+
+import pytest
+
+from tests.flows import runs
+from tests.flows.kills import KilledRun, Moment, run_and_kill
+
+OPTIONS = (
+    *("--corpus", "scenes:60@5", "--train-corpus", "scenes:30@6", "--control", "tiny:clip-control"),
+    *("--clip-above-quantile", 0.8, "--ssl-below-quantile", 0.5),
+    *("--benchmark-pairs", 18, "--lot-pairs", 2, "--ssl-shares", 0.5, "--steps", 20),
+    *("--workers", 2, "--through", "evaluate"),
+)
+TABLES = ("questions", "answers", "models", "scores", "comparisons", "probes")
+BEFORE = {"questions": "mine", "probe": "train-embed", "train": "probe", "evaluate": "train"}
+SECONDS = {
+    "questions": (0.0, 0.5),
+    "probe": (0.0, 1.0),
+    "train": (2.0, 15.0),
+    "evaluate": (0.0, 6.0),
+}
+
+
+class ModelsRun(KilledRun):
+    """A run with models in it."""
+
+    def __init__(self, home):
+        self.trained = models_in(home)
+        super().__init__(home, *OPTIONS)
+
+    def is_at(self, moment):
+        return self.ended(BEFORE[moment.stage])
+
+
+def models_in(home):
+    """Return when each whole model of a home was written."""
+    found = (home / "models").glob("*/training.json")
+    return {
+        file.parent.name: file.stat().st_mtime_ns for file in found if file.parent.name[0] != "."
+    }
+
+
+def rows_of(home):
+    return {table: runs.shown(table, home) for table in TABLES}
+
+
+@pytest.fixture(scope="module")
+def undisturbed(server, tmp_path_factory):
+    """The home of a run on two workers that nothing killed."""
+    home = tmp_path_factory.mktemp("kills-of-models") / "home"
+    runs.borrow_server(home)
+    code, _, messages = runs.finish(runs.start("run", *OPTIONS, home=home))
+    assert code == 0, messages
+    return home
+
+
+def killed(home, seed, places):
+    rng = random.Random(seed)
+    moments = [Moment(stage, victim, rng.uniform(*SECONDS[stage])) for stage, victim in places]
+    return run_and_kill(lambda: ModelsRun(home), moments)
+
+
+def assert_nothing_is_lost_or_redone(home, undisturbed, tried):
+    assert rows_of(home) == rows_of(undisturbed)
+    now = models_in(home)
+    assert len(now) == 5
+    for run in tried:
+        assert run.trained.items() <= now.items()
+    assert not list((home / "models").glob(".*"))
+
+
+def test_a_run_killed_while_it_trains_and_asks_ends_with_the_rows_of_an_undisturbed_one(
+    undisturbed, tmp_path
+):
+    places = [("train", "worker"), ("train", "flow"), ("evaluate", "flow")]
+
+    tried, stages = killed(tmp_path / "home", 4, places)
+
+    assert_nothing_is_lost_or_redone(tmp_path / "home", undisturbed, tried)
+    assert len(tried) == 3
+    assert stages["train"]["state"] == "current"
+
+
+@pytest.mark.slow
+def test_runs_killed_at_twelve_moments_of_the_models_end_with_the_rows_of_an_undisturbed_one(
+    undisturbed, tmp_path
+):
+    places = [
+        *zip(["questions"] * 2, ["flow", "server"], strict=True),
+        *zip(["probe"] * 2, ["flow", "server"], strict=True),
+        *zip(["train"] * 4, ["worker", "flow", "server", "flow"], strict=True),
+        *zip(["evaluate"] * 4, ["worker", "flow", "server", "flow"], strict=True),
+    ]
+
+    tried, _ = killed(tmp_path / "home", 12, places)
+
+    assert_nothing_is_lost_or_redone(tmp_path / "home", undisturbed, tried)
