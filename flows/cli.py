@@ -130,7 +130,7 @@ def _add_mining(verb: argparse.ArgumentParser) -> None:
 
 
 def _add_training(verb: argparse.ArgumentParser) -> None:
-    verb.add_argument("--steps", type=int, metavar="N", help="steps of instruction training (900)")
+    verb.add_argument("--steps", type=int, metavar="N", help="steps of instruction training (600)")
     verb.add_argument(
         "--seeds", type=int, nargs="+", metavar="S", help="train each model once a seed (0)"
     )

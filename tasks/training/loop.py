@@ -34,7 +34,11 @@ State = Mapping[str, Tensor]
 
 
 def language_config(config: TrainConfig, words: int) -> LlamaConfig:
-    """Return the architecture of the language model, for a vocabulary of `words`."""
+    """Return the architecture of the language model, for a vocabulary of `words`.
+
+    First weights are as wide as a layer's inputs ask for. transformers' 0.02 fits widths of
+    thousands; here it left a model of width 64, and the adapters, with next to no signal.
+    """
     return LlamaConfig(
         vocab_size=words,
         hidden_size=config.width,
@@ -43,6 +47,7 @@ def language_config(config: TrainConfig, words: int) -> LlamaConfig:
         num_attention_heads=config.heads,
         num_key_value_heads=config.heads,
         max_position_embeddings=POSITIONS,
+        initializer_range=config.width**-0.5,
         tie_word_embeddings=True,
         bos_token_id=BEGIN,
         eos_token_id=END,

@@ -41,7 +41,7 @@ class TrainConfig(BaseModel):
     seeds: tuple[int, ...] = (0,)
     """Each model is trained once a seed."""
 
-    steps: int = Field(default=900, ge=1)
+    steps: int = Field(default=600, ge=1)
     """Steps of the instruction stage: adapters and language model."""
 
     adapter_steps: int = Field(default=60, ge=1)

@@ -4,11 +4,12 @@ import random
 
 import pytest
 
+from tasks.scenes import write_scenes
 from tests.flows import runs
 from tests.flows.kills import KilledRun, Moment, run_and_kill
 
 OPTIONS = (
-    *("--corpus", "scenes:60@5", "--train-corpus", "scenes:30@6", "--control", "tiny:clip-control"),
+    *("--control", "tiny:clip-control"),
     *("--clip-above-quantile", 0.8, "--ssl-below-quantile", 0.5),
     *("--benchmark-pairs", 18, "--lot-pairs", 2, "--ssl-shares", 0.5, "--steps", 20),
     *("--workers", 2, "--through", "evaluate"),
@@ -24,11 +25,11 @@ SECONDS = {
 
 
 class ModelsRun(KilledRun):
-    """A run with models in it."""
+    """A run with models in it, on the corpora in a folder."""
 
-    def __init__(self, home):
+    def __init__(self, place, home):
         self.trained = models_in(home)
-        super().__init__(home, *OPTIONS)
+        super().__init__(home, *arguments(place))
 
     def is_at(self, moment):
         return self.ended(BEFORE[moment.stage])
@@ -46,20 +47,33 @@ def rows_of(home):
     return {table: runs.shown(table, home) for table in TABLES}
 
 
+def arguments(place):
+    return "--corpus", place / "scenes", "--train-corpus", place / "lessons", *OPTIONS
+
+
 @pytest.fixture(scope="module")
-def undisturbed(server, tmp_path_factory):
+def place(tmp_path_factory):
+    """A folder with sixty drawn scenes to mine and thirty others to train on."""
+    place = tmp_path_factory.mktemp("kills-of-models")
+    write_scenes(place / "scenes", 60, seed=5)
+    write_scenes(place / "lessons", 30, seed=6)
+    return place
+
+
+@pytest.fixture(scope="module")
+def undisturbed(server, place):
     """The home of a run on two workers that nothing killed."""
-    home = tmp_path_factory.mktemp("kills-of-models") / "home"
+    home = place / "home"
     runs.borrow_server(home)
-    code, _, messages = runs.finish(runs.start("run", *OPTIONS, home=home))
+    code, _, messages = runs.finish(runs.start("run", *arguments(place), home=home))
     assert code == 0, messages
     return home
 
 
-def killed(home, seed, places):
+def killed(place, home, seed, places):
     rng = random.Random(seed)
     moments = [Moment(stage, victim, rng.uniform(*SECONDS[stage])) for stage, victim in places]
-    return run_and_kill(lambda: ModelsRun(home), moments)
+    return run_and_kill(lambda: ModelsRun(place, home), moments)
 
 
 def assert_nothing_is_lost_or_redone(home, undisturbed, tried):
@@ -72,11 +86,11 @@ def assert_nothing_is_lost_or_redone(home, undisturbed, tried):
 
 
 def test_a_run_killed_while_it_trains_and_asks_ends_with_the_rows_of_an_undisturbed_one(
-    undisturbed, tmp_path
+    place, undisturbed, tmp_path
 ):
     places = [("train", "worker"), ("train", "flow"), ("evaluate", "flow")]
 
-    tried, stages = killed(tmp_path / "home", 4, places)
+    tried, stages = killed(place, tmp_path / "home", 4, places)
 
     assert_nothing_is_lost_or_redone(tmp_path / "home", undisturbed, tried)
     assert len(tried) == 3
@@ -85,7 +99,7 @@ def test_a_run_killed_while_it_trains_and_asks_ends_with_the_rows_of_an_undistur
 
 @pytest.mark.slow
 def test_runs_killed_at_twelve_moments_of_the_models_end_with_the_rows_of_an_undisturbed_one(
-    undisturbed, tmp_path
+    place, undisturbed, tmp_path
 ):
     places = [
         *zip(["questions"] * 2, ["flow", "server"], strict=True),
@@ -94,6 +108,6 @@ def test_runs_killed_at_twelve_moments_of_the_models_end_with_the_rows_of_an_und
         *zip(["evaluate"] * 4, ["worker", "flow", "server", "flow"], strict=True),
     ]
 
-    tried, _ = killed(tmp_path / "home", 12, places)
+    tried, _ = killed(place, tmp_path / "home", 12, places)
 
     assert_nothing_is_lost_or_redone(tmp_path / "home", undisturbed, tried)
