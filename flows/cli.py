@@ -130,6 +130,12 @@ def _add_mining(verb: argparse.ArgumentParser) -> None:
 
 
 def _add_training(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument(
+        "--features",
+        nargs="+",
+        metavar="F",
+        help="what models see: clip ssl additive interleaved clip-control (all that can be)",
+    )
     verb.add_argument("--steps", type=int, metavar="N", help="steps of instruction training (600)")
     verb.add_argument(
         "--seeds", type=int, nargs="+", metavar="S", help="train each model once a seed (0)"

@@ -125,7 +125,7 @@ def parameters(options: argparse.Namespace) -> dict[str, Any]:
         "reading": IngestConfig(**chosen("captions", "max_pixels")),
         "mine": MineConfig(**chosen(*thresholds, "benchmark_pairs")),
         "questions": QuestionConfig(**chosen("lot_pairs")),
-        "train": TrainConfig(**chosen("steps", "seeds", "ssl_shares")),
+        "train": TrainConfig(**chosen("features", "steps", "seeds", "ssl_shares")),
         "evaluate": EvaluateConfig(),
         "report": ReportConfig(**chosen("cards")),
         "workers": WorkersConfig(**chosen("workers", "scheduler", "device", "shard_images")),
