@@ -8,6 +8,8 @@ from tasks.scenes import write_scenes
 from tests.flows import runs
 from tests.flows.kills import KilledRun, Moment, run_and_kill
 
+pytestmark = pytest.mark.slow
+
 OPTIONS = (
     *("--clip-above-quantile", 0.8, "--ssl-below-quantile", 0.5),
     *("--benchmark-pairs", 18, "--lot-pairs", 2),
