@@ -123,16 +123,15 @@ def test_a_run_whose_server_is_killed_starts_it_again_and_goes_on(undisturbed, t
     assert rows_of(tmp_path / "home") == rows_of(home)
 
 
-def test_runs_killed_at_ten_moments_end_with_the_rows_of_an_undisturbed_one(undisturbed, tmp_path):
+def test_runs_killed_at_five_moments_end_with_the_rows_of_an_undisturbed_one(undisturbed, tmp_path):
     photos, home = undisturbed
     places = [
-        *zip(["start"] * 2, ["flow", "server"], strict=True),
-        *zip(["ingest"] * 2, ["worker", "flow"], strict=True),
-        *zip(["embed"] * 4, ["worker", "flow", "server", "worker"], strict=True),
-        ("mine", "flow"),
+        ("start", "flow"),
+        ("ingest", "worker"),
+        ("embed", "flow"),
+        ("embed", "worker"),
         ("report", "server"),
     ]
-    assert len(places) == 10
 
     tried, stages = run_and_kill(lambda: PairsRun(photos, tmp_path / "home"), moments(20, places))
 

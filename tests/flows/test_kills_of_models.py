@@ -1,4 +1,4 @@
-"""What is left when a run is killed while it asks, probes, trains or evaluates."""
+"""What is left when a run is killed while it asks, trains or evaluates."""
 
 import random
 
@@ -16,10 +16,9 @@ OPTIONS = (
     *("--features", "clip", "interleaved", "--steps", 20, "--workers", 2, "--through", "evaluate"),
 )
 TABLES = ("questions", "answers", "models", "scores", "comparisons", "probes")
-BEFORE = {"questions": "mine", "probe": "train-embed", "train": "probe", "evaluate": "train"}
+BEFORE = {"questions": "mine", "train": "probe", "evaluate": "train"}
 SECONDS = {
     "questions": (0.0, 0.5),
-    "probe": (0.0, 1.0),
     "train": (2.0, 10.0),
     "evaluate": (0.0, 6.0),
 }
@@ -71,7 +70,7 @@ def undisturbed(server, place):
     return home
 
 
-def test_a_run_killed_in_each_stage_of_its_models_ends_with_the_rows_of_an_undisturbed_one(
+def test_a_run_killed_while_it_asks_and_trains_ends_with_the_rows_of_an_undisturbed_one(
     place, undisturbed, tmp_path
 ):
     home = tmp_path / "home"
@@ -79,10 +78,8 @@ def test_a_run_killed_in_each_stage_of_its_models_ends_with_the_rows_of_an_undis
     rng = random.Random(4)
     places = [
         ("questions", "flow"),
-        ("probe", "flow"),
         ("train", "worker"),
         ("train", "flow"),
-        ("evaluate", "worker"),
         ("evaluate", "flow"),
     ]
     moments = [Moment(stage, victim, rng.uniform(*SECONDS[stage])) for stage, victim in places]
