@@ -230,12 +230,12 @@ def test_the_page_shows_the_report_and_calls_no_other_host(up):
         page.wait_for_url("**/dashboard*")
         page.goto(f"{up.url}/v2/artifacts/artifact/{report['latest_id']}")
         page.wait_for_selector("h1:has-text('CLIP-blind pairs')")
-        drawn = page.evaluate(
-            "[...document.querySelectorAll('img')].filter(i => i.naturalWidth > 400).length"
+        # results, pairs, plane, probes: a large page draws its pictures after its words
+        page.wait_for_function(
+            "[...document.querySelectorAll('img')].filter(i => i.naturalWidth > 400).length == 4"
         )
         browser.close()
 
-    assert drawn == 4  # results, pairs, plane, probes
     assert hosts == {f"127.0.0.1:{up.port}"}
 
 
