@@ -90,6 +90,11 @@ def build_parser() -> argparse.ArgumentParser:
     status = _verb(verbs, "status", "what is in the store, what is current, what a run would do")
     _add_corpus(status)
     _add_stage_options(status, tuple(STAGES))
+    similar = _verb(verbs, "similar", "the stored images that encoders take for nearest to one")
+    similar.add_argument("image", metavar="IMAGE", help="a file, or the id of a stored image")
+    similar.add_argument("--count", type=int, default=10, metavar="N", help="how many (10)")
+    _add_encoders(similar)
+    similar.add_argument("--device", choices=("auto", "cpu", "cuda"), help="where encoders run")
     show = _verb(verbs, "show", "the rows of a table, in a stable order")
     show.add_argument("table", choices=TABLES)
     show.add_argument("--all", action="store_true", help="every row, not only the latest run's")
@@ -151,15 +156,7 @@ def _add_stage_options(verb: argparse.ArgumentParser, stages: Collection[str]) -
         verb.add_argument("--max-pixels", type=int, metavar="N", help="refuse larger images")
         verb.add_argument("--rehash", action="store_true", help="open every file again")
     if "embed" in stages:
-        _add_encoder(verb, "clip", "the encoder whose blindness is measured (tiny:clip)")
-        _add_encoder(verb, "ssl", "the encoder that serves as the reference (tiny:ssl)")
-        _add_encoder(verb, "control", "a third encoder to compare the first with (none)")
-        verb.add_argument(
-            "--allow-pickle", action="store_true", help="read weights not safetensors"
-        )
-        verb.add_argument(
-            "--trust-remote-code", action="store_true", help="run code that comes with a model"
-        )
+        _add_encoders(verb)
     if "mine" in stages:
         _add_mining(verb)
     if "questions" in stages:
@@ -193,6 +190,16 @@ def _add_encoder(verb: argparse.ArgumentParser, role: str, text: str) -> None:
     verb.add_argument(f"--{role}-pooling", metavar="P", help="default, cls or mean")
     verb.add_argument(
         f"--{role}-dtype", choices=("float32", "float16", "bfloat16"), help="its precision"
+    )
+
+
+def _add_encoders(verb: argparse.ArgumentParser) -> None:
+    _add_encoder(verb, "clip", "the encoder whose blindness is measured (tiny:clip)")
+    _add_encoder(verb, "ssl", "the encoder that serves as the reference (tiny:ssl)")
+    _add_encoder(verb, "control", "a third encoder to compare the first with (none)")
+    verb.add_argument("--allow-pickle", action="store_true", help="read weights not safetensors")
+    verb.add_argument(
+        "--trust-remote-code", action="store_true", help="run code that comes with a model"
     )
 
 

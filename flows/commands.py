@@ -34,6 +34,7 @@ def run(options: argparse.Namespace) -> int:
         "up": _up,
         "status": _status,
         "show": _show,
+        "similar": _similar,
     }
     verb = verbs.get(options.verb, _flow)
     try:
@@ -257,3 +258,19 @@ def _show(options: argparse.Namespace) -> None:
 
     columns, rows = rows_of(Settings.read(), options.table, every=options.all)
     print_rows(columns, rows, as_json=options.json)
+
+
+def _similar(options: argparse.Namespace) -> dict[str, Any]:
+    if options.count < 1:
+        message = f"--count must be at least 1, found {options.count}"
+        raise ValueError(message)
+    from flows.similar import print_similar, similar
+
+    values = parameters(options)
+    roles = {role: values[role] for role in ("clip", "ssl", "control") if getattr(options, role)}
+    found = similar(
+        Settings.read(), options.image, roles, count=options.count, device=values["workers"]
+    )
+    if not options.json:
+        print_similar(found)
+    return found

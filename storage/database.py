@@ -92,6 +92,10 @@ class Database:
         table = self._find(spec)
         return int(table.version) if table is not None else 0
 
+    def open(self, name: str) -> Table:
+        """Return a table as lancedb opens it, for reads that `read` has no words for."""
+        return self._connection.open_table(name)
+
     def vector_width(self, name: str) -> int:
         """Return the length of the vectors in a table's `vector` column."""
         return int(self._connection.open_table(name).schema.field("vector").type.list_size)
