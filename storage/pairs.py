@@ -75,7 +75,11 @@ def ids(db: Database, mining: str) -> list[str]:
     return found
 
 
+def table(db: Database, mining: str, *, version: int | None = None) -> pa.Table:
+    """Return the pairs of a mining by pair id, as they are stored."""
+    return db.read(SPEC, version=version, where=any_of("mining", [mining]))
+
+
 def read(db: Database, mining: str, *, version: int | None = None) -> list[PairRow]:
     """Return the pairs of a mining by pair id."""
-    rows = db.read(SPEC, version=version, where=any_of("mining", [mining]))
-    return [PairRow(**row) for row in rows.to_pylist()]
+    return [PairRow(**row) for row in table(db, mining, version=version).to_pylist()]

@@ -10,7 +10,9 @@ from typing import Final
 from storage import (
     answers,
     comparisons,
+    duplicates,
     images,
+    minings,
     models,
     pairs,
     paths,
@@ -30,6 +32,8 @@ SPECS: Final[Mapping[str, TableSpec]] = {
         paths,
         refused,
         pairs,
+        duplicates,
+        minings,
         probes,
         questions,
         models,

@@ -84,6 +84,32 @@ class Done(Generic[Item, Value]):
     seconds: float
 
 
+class Held(Generic[Item]):
+    """Values that workers compute when a shard first needs them, and keep for the next.
+
+    A value that is lost with its worker is computed again.
+    """
+
+    def __init__(self, client: Any, function: Callable[[Item], Any], items: Sequence[Item]) -> None:
+        self._client = client
+        self._function = function
+        self._items = items
+        self._futures: dict[int, Any] = {}
+
+    def of(self, *places: int) -> list[Any]:
+        """Return the futures of the values of these items, given by their places."""
+        for place in places:
+            if place not in self._futures or self._futures[place].status in ("error", "cancelled"):
+                self._futures[place] = self._client.submit(
+                    self._function, self._items[place], pure=False
+                )
+        return [self._futures[place] for place in places]
+
+    def release(self, place: int) -> None:
+        """Let go of a value that no further shard needs."""
+        self._futures.pop(place, None)
+
+
 class Workers:
     """A Dask cluster that starts when the first shard needs it, and is closed with the block."""
 
@@ -104,10 +130,21 @@ class Workers:
         self._stack.close()
         self._client = None
 
+    def hold(self, function: Callable[[Item], Any], items: Sequence[Item]) -> Held[Item]:
+        """Return values of items that workers compute and keep, for `needs` of `run`."""
+        return Held(self._open(), function, items)
+
     def run(
-        self, function: Callable[[Sequence[Item]], Value], shards: Sequence[Sequence[Item]]
+        self,
+        function: Callable[..., Value],
+        shards: Sequence[Sequence[Item]],
+        *,
+        needs: Callable[[Sequence[Item]], Sequence[Any]] = lambda _: (),
     ) -> Iterator[Done[Item, Value]]:
         """Run `function` on every shard and yield results as they come.
+
+        `needs` names what a shard needs beside its items, as futures of values that `hold` keeps;
+        the function gets the values after the items.
 
         At most two shards a worker are under way, so that results never pile up. A shard whose
         worker dies is tried again, `TRIES` times; then it is cut in two and the halves go on
@@ -132,7 +169,8 @@ class Workers:
                 while queue and len(running) < room:
                     shard = queue.popleft()
                     shard = replace(shard, attempts=shard.attempts + 1)
-                    future = client.submit(_timed, function, shard.items, pure=False)
+                    needed = needs(shard.items)
+                    future = client.submit(_timed, function, shard.items, *needed, pure=False)
                     running[future] = shard
                     results.add(future)
                 future = next(results)
@@ -245,10 +283,10 @@ def _workers_that_fit() -> int:
 
 
 def _timed(
-    function: Callable[[Sequence[Item]], Value], items: Sequence[Item]
+    function: Callable[..., Value], items: Sequence[Item], *needed: Any
 ) -> tuple[Value, str, int, float]:
     from distributed import get_worker
 
     begun = time.monotonic()
-    value = function(items)
+    value = function(items, *needed)
     return value, str(get_worker().address), os.getpid(), time.monotonic() - begun

@@ -117,6 +117,45 @@ def test_workers_that_were_killed_are_back_for_the_next_stage(workers):
     assert values_of(workers.run(double, cut(range(4), 1))) == {0: 0, 1: 2, 2: 4, 3: 6}
 
 
+def square_once(marks, item):
+    """Leave a mark a time that an item is squared."""
+    (marks / f"{item}-{time.monotonic_ns()}").touch()
+    return item * item
+
+
+def add_held(items, *held):
+    return [item + sum(held) for item in items]
+
+
+def die_with_held(marker, items, *held):
+    """Kill the worker, and what it holds, the first time that the item 5 comes along."""
+    if 5 in items and not marker.exists():
+        marker.touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    return add_held(items, *held)
+
+
+def test_a_value_that_many_shards_need_is_computed_once(workers, tmp_path):
+    held = workers.hold(partial(square_once, tmp_path), [3, 4])
+
+    results = list(workers.run(add_held, cut(range(8), 2), needs=lambda _: held.of(0, 1)))
+
+    assert values_of(results) == {item: item + 25 for item in range(8)}
+    assert sorted(mark.name[0] for mark in tmp_path.iterdir()) == ["3", "4"]
+
+
+def test_a_value_that_is_lost_with_its_worker_is_computed_again(workers, tmp_path):
+    marks = tmp_path / "marks"
+    marks.mkdir()
+    held = workers.hold(partial(square_once, marks), [3, 4])
+    mine = partial(die_with_held, tmp_path / "died")
+
+    results = list(workers.run(mine, cut(range(8), 1), needs=lambda _: held.of(0, 1)))
+
+    assert (tmp_path / "died").exists()
+    assert values_of(results) == {item: item + 25 for item in range(8)}
+
+
 def test_an_exception_is_raised_as_it_is(workers):
     with pytest.raises(KeyError, match="item 5 is bad"):
         list(workers.run(partial(fail_on, 5), cut(range(9), 3)))
