@@ -12,9 +12,8 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any, Literal, NamedTuple
 
-from pydantic import BaseModel, ConfigDict
-
 import numpy as np
+from pydantic import BaseModel, ConfigDict
 
 from storage import answers, comparisons, embeddings, models, paths, questions, scores
 from storage.answers import AnswerRow
