@@ -53,13 +53,27 @@ def any_of(column: str, values: Sequence[str]) -> str:
     return f"{column} IN ({', '.join(quote(value) for value in values)})"
 
 
+def location(uri: str, name: str) -> str:
+    """Return where the data of a store's table lie, whether it exists or not."""
+    return f"{uri.rstrip('/')}/{name}.lance"
+
+
 class Database:
     """A connection to one store, local or remote, that checks every table it opens."""
 
     def __init__(self, uri: str) -> None:
         self.uri = uri
-        with self._clear_errors("open"):
+        with self.clear_errors("open"):
             self._connection = lancedb.connect(uri)
+
+    @property
+    def is_remote(self) -> bool:
+        """Say whether the store is not on a disk of this machine."""
+        return "://" in self.uri
+
+    def location(self, name: str) -> str:
+        """Return where the data of a table lie."""
+        return location(self.uri, name)
 
     def tables(self) -> list[str]:
         """Return the names of all tables, sorted."""
@@ -79,7 +93,7 @@ class Database:
             StoreError: if a table has another schema, or the store cannot be written.
         """
         for spec in specs:
-            with self._clear_errors("write"):
+            with self.clear_errors("write"):
                 self._open(spec)
 
     def overview(self) -> list[tuple[str, int, int]]:
@@ -117,14 +131,14 @@ class Database:
         """
         table = self._find(spec)
         if table is None and version:
-            raise StoreError(self._lost(spec.name, version))
+            raise StoreError(self.lost(spec.name, version))
         if table is None or version == 0:
             return spec.schema.empty_table().select(list(columns or spec.schema.names))
         if version is not None:
             try:
                 table.checkout(version)
             except ValueError as error:
-                raise StoreError(self._lost(spec.name, version)) from error
+                raise StoreError(self.lost(spec.name, version)) from error
         query = table.search().limit(None)
         if where is not None:
             query = query.where(where)
@@ -143,7 +157,7 @@ class Database:
         """Write rows by key in one commit, leaving alone those that are there with equal values."""
         changed = self._new(spec, rows, spec.schema.names)
         if changed.num_rows:
-            with self._clear_errors("write"):
+            with self.clear_errors("write"):
                 merge = self._open(spec).merge_insert(list(spec.keys))
                 merge.when_matched_update_all().when_not_matched_insert_all().execute(changed)
 
@@ -151,7 +165,7 @@ class Database:
         """Write the rows whose key is new in one commit; rows that are there stay as they are."""
         new = self._new(spec, rows, spec.keys)
         if new.num_rows:
-            with self._clear_errors("write"):
+            with self.clear_errors("write"):
                 merge = self._open(spec).merge_insert(list(spec.keys))
                 merge.when_not_matched_insert_all().execute(new)
 
@@ -159,7 +173,7 @@ class Database:
         """Make `rows` all that the table holds under the condition `where`, in one commit."""
         if self.read(spec, where=where) == rows.sort_by([(key, "ascending") for key in spec.keys]):
             return
-        with self._clear_errors("write"):
+        with self.clear_errors("write"):
             merge = self._open(spec).merge_insert(list(spec.keys))
             merge = merge.when_matched_update_all().when_not_matched_insert_all()
             merge.when_not_matched_by_source_delete(where).execute(rows)
@@ -168,7 +182,7 @@ class Database:
         """Remove the rows under the condition `where`, in one commit."""
         table = self._find(spec)
         if table is not None and table.count_rows(where):
-            with self._clear_errors("write"):
+            with self.clear_errors("write"):
                 table.delete(where)
 
     def _new(self, spec: TableSpec, rows: pa.Table, columns: Sequence[str]) -> pa.Table:
@@ -184,7 +198,7 @@ class Database:
 
     def _find(self, spec: TableSpec) -> Table | None:
         try:
-            with self._clear_errors("open"):
+            with self.clear_errors("open"):
                 table = self._connection.open_table(spec.name)
         except ValueError as error:  # LanceDB's word for "no such table"
             if "not found" not in str(error):
@@ -228,24 +242,30 @@ class Database:
             )
             raise StoreError(message)
         if missing:
-            with self._clear_errors("migrate"):
+            with self.clear_errors("migrate"):
                 table.add_columns(pa.schema(missing))
         return table
 
-    def _lost(self, name: str, version: int) -> str:
+    def lost(self, name: str, version: int) -> str:
+        """Return the words for a version that is gone."""
         return (
             f"version {version} of table {name!r} at {self.uri} no longer exists; "
             f"run `mmvp run` again to rebuild what is missing"
         )
 
     @contextmanager
-    def _clear_errors(self, action: str) -> Iterator[None]:
+    def clear_errors(self, action: str) -> Iterator[None]:
+        """Turn errors of the disk inside the block into errors that say what to do.
+
+        Raises:
+            StoreError: if the store cannot be reached or written.
+        """
         try:
             yield
         except (OSError, RuntimeError) as error:
             for words, remedy in UNWRITABLE.items():
                 if words in str(error):
-                    place = Path(self.uri) if "://" not in self.uri else self.uri
+                    place = self.uri if self.is_remote else Path(self.uri)
                     message = f"cannot {action} the store at {place}: {words.lower()}; {remedy}"
                     raise StoreError(message) from error
             raise

@@ -40,6 +40,8 @@ from PIL import (
     WebPImagePlugin,  # noqa: F401
 )
 
+from tasks import jpegs
+
 MAX_PIXELS: Final = 178_956_970
 """The most pixels that are decoded: the limit above which Pillow itself gives up."""
 
@@ -268,12 +270,16 @@ def _is_cut(data: bytes) -> bool:
 
 
 def _turn_upright(image: Image.Image) -> Image.Image:
+    turn = _UPRIGHT.get(_orientation(image))
+    return image if turn is None else image.transpose(turn)
+
+
+def _orientation(image: Image.Image) -> int:
     try:
         orientation = image.getexif().get(ExifTags.Base.Orientation)
     except _BROKEN:
-        return image  # viewers show an image with damaged EXIF as it is stored
-    turn = _UPRIGHT.get(orientation) if isinstance(orientation, int) else None
-    return image if turn is None else image.transpose(turn)
+        return 1  # viewers show an image with damaged EXIF as it is stored
+    return orientation if isinstance(orientation, int) else 1
 
 
 def _to_rgb(image: Image.Image) -> NDArray[np.uint8]:
@@ -344,8 +350,22 @@ def _tiff_tag(image: Image.Image, tag: int) -> object:
     return image.tag_v2.get(tag) if isinstance(image, TiffImagePlugin.TiffImageFile) else None
 
 
-def find_pixels(image: str, paths: Sequence[str]) -> NDArray[np.uint8]:
-    """Decode the first of these files that still holds the image with this id, (H, W, 3).
+def decode_pixels(data: bytes) -> NDArray[np.uint8]:
+    """Return the pixels (H, W, C) that `decode` gives, whatever their number, most JPEGs faster.
+
+    Raises:
+        RefusedImageError: as `decode`.
+    """
+    stored_HWC = jpegs.decode_plain(data)
+    if stored_HWC is None:
+        return decode(data, max_pixels=sys.maxsize).pixels_HWC
+    if not jpegs.may_lie(data):
+        return stored_HWC
+    return jpegs.turn(stored_HWC, _orientation(_open(data, sys.maxsize)))
+
+
+def find_bytes(image: str, paths: Sequence[str]) -> bytes:
+    """Return the bytes of the first of these files that still holds the image with this id.
 
     Raises:
         RefusedImageError: if none does.
@@ -358,6 +378,15 @@ def find_pixels(image: str, paths: Sequence[str]) -> NDArray[np.uint8]:
             changed = error
             continue
         if image_id(data) == image:
-            return decode(data, max_pixels=sys.maxsize).pixels_HWC  # ingest has judged its size
+            return data
         changed = RefusedImageError("changed", f"{path} holds other bytes than when it was read")
     raise changed
+
+
+def find_pixels(image: str, paths: Sequence[str]) -> NDArray[np.uint8]:
+    """Decode the first of these files that still holds the image with this id, (H, W, C).
+
+    Raises:
+        RefusedImageError: if none does.
+    """
+    return decode_pixels(find_bytes(image, paths))

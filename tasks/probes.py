@@ -182,7 +182,7 @@ def probe(
     )
 
 
-Vectors = tuple[list[str], NDArray[np.float32]]
+Vectors = tuple[list[str], NDArray[np.floating]]
 
 
 def _vectors(context: Context, role: str, images: Mapping[str, Facts]) -> Vectors:
@@ -193,7 +193,7 @@ def _vectors(context: Context, role: str, images: Mapping[str, Facts]) -> Vector
 
 def _known(
     vectors: Vectors, facts: Mapping[str, Facts], attribute: str
-) -> tuple[NDArray[np.float32], list[str]]:
+) -> tuple[NDArray[np.floating], list[str]]:
     """Return the vectors of the images whose value is known, and the values."""
     ids, all_ND = vectors
     known = [row for row, image in enumerate(ids) if attribute in facts[image]]

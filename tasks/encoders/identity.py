@@ -132,7 +132,7 @@ def _name(
         "image_px": source.recipe.crop_px,
         "pooling": config.pooling,
         "dtype": config.dtype,
-        "stored_dtype": "float32",
+        "stored_dtype": "float16",
         "batch_images": config.batch_images,
         "device": device,
         "code": code_digest(*CODE, *ours),

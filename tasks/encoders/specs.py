@@ -47,7 +47,7 @@ class EncoderConfig(BaseModel):
     mean (of the patch tokens): for self-supervised transformers and timm models."""
 
     dtype: Literal["float32", "float16", "bfloat16"] = "float32"
-    """Precision of weights and computation; vectors are stored as float32 whatever it is."""
+    """Precision of weights and computation; vectors are stored as float16 whatever it is."""
 
     batch_images: int = Field(default=16, ge=4, le=4096)
     """Images in one forward pass. A batch is always filled up to this size, so that an image's

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any, Literal, NamedTuple
 
+import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from storage import answers, comparisons, embeddings, models, paths, questions, scores
@@ -199,7 +200,9 @@ def _contrast(context: Context, role: str, todo: Sequence[Sequence[QuestionRow]]
     ids, vectors_ND = embeddings.read(
         context.db, plan.identities[role].name, wanted, version=receipt.version
     )
-    images = dict(zip(ids, vectors_ND, strict=True))
+    wide_ND = vectors_ND.astype(np.float64)  # a unit vector that is rounded is none any more
+    wide_ND /= np.linalg.norm(wide_ND, axis=1, keepdims=True)
+    images = dict(zip(ids, wide_ND, strict=True))
     return [reply for pair in todo for reply in contrast(pair, images, texts)]
 
 

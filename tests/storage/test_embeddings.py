@@ -3,6 +3,7 @@
 import json
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from storage import embeddings
@@ -12,7 +13,13 @@ FACTS = {"model": "it's", "layers": [1, 2]}
 
 
 def vectors(count, width=3, seed=0):
-    return np.random.default_rng(seed).normal(size=(count, width)).astype(np.float32)
+    """Vectors in float32 whose values float16 can hold."""
+    drawn = np.random.default_rng(seed).normal(size=(count, width))
+    return drawn.astype(np.float16).astype(np.float32)
+
+
+def names(count):
+    return [f"{number:05}" for number in range(count)]
 
 
 def test_vectors_come_back_bit_by_bit_and_by_image(db):
@@ -22,7 +29,7 @@ def test_vectors_come_back_bit_by_bit_and_by_image(db):
 
     ids, read_ND = embeddings.read(db, "clip-1", ["a", "b", "c"], version=version)
 
-    assert (ids, read_ND.dtype) == (["a", "b", "c"], np.float32)
+    assert (ids, read_ND.dtype) == (["a", "b", "c"], np.float16)
     np.testing.assert_array_equal(read_ND, vectors_ND[[1, 2, 0]])
 
 
@@ -55,7 +62,7 @@ def test_inserting_only_vectors_that_are_there_makes_no_new_version(db):
     assert embeddings.version(db, "clip-1") == version
 
 
-def test_vectors_of_any_layout_and_type_are_stored_as_float32(db):
+def test_vectors_of_any_layout_and_type_are_stored_as_float16(db):
     vectors_ND = np.asfortranarray(vectors(4).astype(np.float64))[::2]
     embeddings.insert(db, "clip-1", ["a", "b"], vectors_ND, FACTS)
 
@@ -85,6 +92,61 @@ def test_a_version_that_never_was_is_refused(db):
 
     with pytest.raises(StoreError, match="version 99 of table 'embeddings_clip-1'"):
         embeddings.read(db, "clip-1", ["a"], version=99)
+
+
+def test_many_vectors_are_read_in_the_order_of_their_ids_whatever_that_of_the_table(db):
+    vectors_ND = vectors(20_000)
+    shuffled = np.random.default_rng(1).permutation(20_000)
+    images = names(20_000)
+    embeddings.insert(db, "clip-1", [images[row] for row in shuffled], vectors_ND[shuffled], FACTS)
+    version = embeddings.version(db, "clip-1")
+
+    most, most_ND = embeddings.read(db, "clip-1", images[3:], version=version)
+    few, few_ND = embeddings.read(db, "clip-1", images[5:900:7], version=version)
+    none, none_ND = embeddings.read(db, "clip-1", ["z"], version=version)
+
+    assert (most, few, none) == (images[3:], images[5:900:7], [])
+    np.testing.assert_array_equal(most_ND, vectors_ND[3:])
+    np.testing.assert_array_equal(few_ND, vectors_ND[5:900:7])
+    assert none_ND.shape == (0, 3)
+
+
+def test_a_scan_gives_every_row_once_in_batches_that_are_views_of_what_was_read(db):
+    vectors_ND = vectors(20_000, width=4)
+    embeddings.insert(db, "clip-1", names(20_000), vectors_ND, FACTS)
+    version = embeddings.version(db, "clip-1")
+
+    batches = list(embeddings.scan(db, "clip-1", version=version))
+
+    assert [image for batch in batches for image in batch.ids.to_pylist()] == names(20_000)
+    np.testing.assert_array_equal(np.concatenate([b.vectors_BD for b in batches]), vectors_ND)
+    assert max(len(batch.ids) for batch in batches) <= 8192
+    assert not any(batch.vectors_BD.flags.owndata for batch in batches)
+    assert list(embeddings.scan(db, "clip-1", version=0)) == []
+
+
+def test_rows_are_taken_at_their_offsets_in_a_scan(db):
+    for start in (0, 100):
+        part = names(200)[start : start + 100]
+        embeddings.insert(db, "clip-1", part, vectors(200)[start : start + 100], FACTS)
+    version = embeddings.version(db, "clip-1")
+
+    taken_ND = embeddings.take(db, "clip-1", [150, 3, 99], version=version)
+
+    np.testing.assert_array_equal(taken_ND, vectors(200)[[150, 3, 99]])
+
+
+def test_a_table_of_float32_vectors_is_refused_with_what_to_do(db):
+    old = pa.schema(
+        [
+            pa.field("image", pa.string(), nullable=False),
+            pa.field("vector", pa.list_(pa.float32(), 3), nullable=False),
+        ]
+    )
+    db._connection.create_table("embeddings_clip-1", schema=old)
+
+    with pytest.raises(StoreError, match=r"another schema .*float.*; use the mmvp that wrote it"):
+        embeddings.insert(db, "clip-1", ["a"], vectors(1), FACTS)
 
 
 def test_encoders_do_not_mix(db):
