@@ -3,6 +3,7 @@
 Source: Tong et al. 2024 (arXiv:2401.06209), "Finding CLIP-blind pairs".
 """
 
-from tasks.mining.search import BlindPairs, mine
+from tasks.mining.pairs import BlindPairs
+from tasks.mining.search import mine
 
 __all__ = ["BlindPairs", "mine"]

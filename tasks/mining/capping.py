@@ -17,7 +17,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.mining.search import BlindPairs
+from tasks.mining.pairs import BlindPairs
 
 
 class Capped(NamedTuple):

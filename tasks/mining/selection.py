@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tasks.attributes import Knowledge
-from tasks.mining.search import BlindPairs
+from tasks.mining.pairs import BlindPairs
 
 IMAGE_USED: Final = "image-used"
 BENCHMARK_FULL: Final = "benchmark-full"

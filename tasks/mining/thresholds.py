@@ -15,7 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
-from tasks.mining.search import BLOCK_IMAGES, Vectors
+from tasks.mining.vectors import Vectors
+
+BLOCK_IMAGES = 2048
 
 ALL_PAIRS = 20_000_000
 """Up to so many pairs (6,324 images) quantiles are exact; beyond, they are of a sample."""

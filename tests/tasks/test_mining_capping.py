@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tasks.mining.capping import cap, take
-from tasks.mining.search import BlindPairs
+from tasks.mining.pairs import BlindPairs
 
 
 def clique(images, seed=0):

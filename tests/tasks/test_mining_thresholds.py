@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from tasks.mining import mine, search, thresholds
+from tasks.mining import mine, thresholds
 from tasks.mining.thresholds import MineConfig, Thresholds, observe, resolve_thresholds
 
 TWINS = np.array([[1.0, 0.0], [1.0, 0.01]])
@@ -24,7 +24,6 @@ def cosines_of(vectors_ND):
 
 @pytest.fixture(params=[7, 2048])
 def block_images(request, monkeypatch):
-    monkeypatch.setattr(search, "BLOCK_IMAGES", request.param)
     monkeypatch.setattr(thresholds, "BLOCK_IMAGES", request.param)
     return request.param
 
