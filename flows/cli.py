@@ -40,7 +40,7 @@ NEEDS: Final[Mapping[str, Collection[str]]] = {
 """The stages whose options a verb takes: its own, and those that name what it works on."""
 
 TABLES: Final = (
-    *("images", "paths", "refused", "pairs", "questions", "probes", "models"),
+    *("images", "paths", "refused", "pairs", "duplicates", "questions", "probes", "models"),
     *("answers", "scores", "comparisons", "shards", "runs"),
 )
 
@@ -132,6 +132,15 @@ def _add_mining(verb: argparse.ArgumentParser) -> None:
     ):
         verb.add_argument(f"--{name}", type=float, metavar="X", help=text)
     verb.add_argument("--benchmark-pairs", type=int, metavar="N", help="pairs to select (150)")
+    verb.add_argument(
+        "--pairs-per-image", type=int, metavar="N", help="pairs kept of an image (1000)"
+    )
+    verb.add_argument(
+        "--duplicate-above",
+        type=float,
+        metavar="X",
+        help="list pairs as near-duplicates whose cosines both are above this (0.99)",
+    )
 
 
 def _add_training(verb: argparse.ArgumentParser) -> None:
@@ -208,6 +217,9 @@ def _add_workers(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("--scheduler", metavar="ADDRESS", help="a running Dask scheduler to use")
     verb.add_argument("--device", choices=("auto", "cpu", "cuda"), help="where encoders run")
     verb.add_argument("--shard-images", type=int, metavar="N", help="images a worker gets at once")
+    verb.add_argument(
+        "--tile-images", type=int, metavar="N", help="images compared at once with as many (65536)"
+    )
 
 
 if __name__ == "__main__":

@@ -22,6 +22,8 @@ DEMO_TRAIN_SEED = 32
 DEMO_PAIRS = 288
 DEMO_CONTROL = "tiny:clip-control"
 SERVERS_TO_LOSE = 2
+MINING = ("benchmark_pairs", "pairs_per_image", "duplicate_above")
+WORKERS = ("workers", "scheduler", "device", "shard_images", "tile_images")
 STUDY = ("encoders", "study")
 
 log = logging.getLogger(__name__)
@@ -124,12 +126,12 @@ def parameters(options: argparse.Namespace) -> dict[str, Any]:
         "control": encoder("control", None),
         "through": given.get("through", "report"),
         "reading": IngestConfig(**chosen("captions", "max_pixels")),
-        "mine": MineConfig(**chosen(*thresholds, "benchmark_pairs")),
+        "mine": MineConfig(**chosen(*thresholds, *MINING)),
         "questions": QuestionConfig(**chosen("lot_pairs")),
         "train": TrainConfig(**chosen("features", "steps", "seeds", "ssl_shares")),
         "evaluate": EvaluateConfig(),
         "report": ReportConfig(**chosen("cards")),
-        "workers": WorkersConfig(**chosen("workers", "scheduler", "device", "shard_images")),
+        "workers": WorkersConfig(**chosen(*WORKERS)),
         "rehash": given.get("rehash", False),
     }
 

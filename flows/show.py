@@ -13,6 +13,7 @@ from flows.settings import Settings
 from storage import (
     answers,
     comparisons,
+    duplicates,
     images,
     models,
     pairs,
@@ -45,6 +46,7 @@ def rows_of(
         "paths": _paths,
         "refused": _refused,
         "pairs": _pairs,
+        "duplicates": _duplicates,
         "questions": _questions,
         "answers": _answers,
         "models": _models,
@@ -119,6 +121,19 @@ def _pairs(db: Database) -> list[Row]:
             "left_out": row.left_out,
             "attribute": row.attribute,
         }
+        for row in found
+    ]
+
+
+def _duplicates(db: Database) -> list[Row]:
+    run = runs.latest(db, "duplicates")
+    if run is None:
+        return []
+    held = paths.images(db, run.settings["corpora"], version=run.receipts["paths"].version)
+    found = duplicates.read(db, _mining(run), version=run.receipts["duplicates"].version)
+    return [
+        _ordered(asdict(row), ("pair_id", "image_a", "image_b"))
+        | {"path_a": held[row.image_a][0], "path_b": held[row.image_b][0]}
         for row in found
     ]
 

@@ -26,14 +26,11 @@ SPEC: Final = TableSpec(
             pa.field("ssl_below", pa.float64(), nullable=False),
             pa.field("found", pa.int64(), nullable=False),
             pa.field("alike", pa.int64(), nullable=False),
-            pa.field("images", pa.large_binary(), nullable=False),
+            pa.field("images", pa.large_string(), nullable=False),
         ]
     ),
     keys=("mining",),
 )
-
-ID_BYTES: Final = 32
-"""An image id is the hexadecimal text of so many bytes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,17 +57,12 @@ def read(db: Database, mining: str) -> MiningRow | None:
     rows = db.read(SPEC, where=any_of("mining", [mining])).to_pylist()
     if not rows:
         return None
-    packed: bytes = rows[0].pop("images")
-    starts = range(0, len(packed), ID_BYTES)
-    return MiningRow(**rows[0], images=[packed[at : at + ID_BYTES].hex() for at in starts])
+    lines: str = rows[0].pop("images")
+    return MiningRow(**rows[0], images=lines.splitlines())
 
 
 def write(db: Database, row: MiningRow) -> None:
-    """Write the row of a mining.
-
-    Raises:
-        ValueError: if an image id is not hexadecimal text.
-    """
+    """Write the row of a mining; images are stored as lines of one text."""
     values = {name: getattr(row, name) for name in SPEC.schema.names}
-    values["images"] = bytes.fromhex("".join(row.images))
+    values["images"] = "\n".join(row.images)
     db.upsert(SPEC, pa.Table.from_pylist([values], schema=SPEC.schema))

@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 from typing import Final, NamedTuple
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from storage.database import Database, TableSpec, any_of
 
@@ -97,6 +98,13 @@ def images(
     for image, path in zip(rows["image"].to_pylist(), rows["path"].to_pylist(), strict=True):
         held.setdefault(image, []).append(path)
     return dict(sorted(held.items()))
+
+
+def ids(db: Database, corpora: Sequence[str], *, version: int | None = None) -> pa.StringArray:
+    """Return the ids of the distinct images of these corpora, sorted, as an Arrow array."""
+    where = any_of("corpus", corpora)
+    found = db.read(SPEC, version=version, where=where, columns=["image"])["image"].unique()
+    return found.take(pc.array_sort_indices(found))
 
 
 def corpora(db: Database) -> list[str]:

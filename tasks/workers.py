@@ -58,6 +58,10 @@ class WorkersConfig(BaseModel):
     shard_images: int = Field(default=256, ge=1)
     """Images a worker is given at once: the unit of retry and resume."""
 
+    tile_images: int = Field(default=65_536, ge=1)
+    """Images that a worker compares at once with as many others: it may need their vectors of both
+    encoders in memory, twice."""
+
     def device_kind(self) -> Literal["cpu", "cuda"]:
         """Return where encoders run, `auto` resolved on this machine."""
         if self.device != "auto":

@@ -45,6 +45,14 @@ class MineConfig(BaseModel):
     ssl_below_quantile: float | None = Field(default=None, ge=0, le=1)
     """Take this quantile of all observed SSL cosines instead of `ssl_below`, e.g. 0.25."""
 
+    pairs_per_image: int = Field(default=1000, ge=1)
+    """Pairs kept of an image where it has more, those with the widest gaps; so a thousand cuttings
+    of one photograph do not fill the store. What is cut is counted."""
+
+    duplicate_above: float = Field(default=0.99, ge=-1, le=1)
+    """Pairs of which both cosines are above this (and blind ones are not) are listed as
+    near-duplicates."""
+
     benchmark_pairs: int = Field(default=150, ge=0)
     """Pairs selected as the benchmark, each image in at most one (150 in the paper)."""
 

@@ -10,8 +10,8 @@ The first encoder's near pairs do not depend on the second, which sees no others
 `decide` on the same ones. All is done in parts, so that memory is bounded but for the pairs found.
 """
 
-from collections.abc import Iterator
-from typing import NamedTuple
+from collections.abc import Iterator, Sequence
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,8 +20,11 @@ from tasks.mining.blocks import Block
 from tasks.mining.kernels import Kernel, choose_kernel
 from tasks.mining.pairs import BlindPairs, NearPairs, join, join_near
 from tasks.mining.plan import Plan
-from tasks.mining.propose import proposals
+from tasks.mining.propose import Places, proposals
 from tasks.mining.vectors import Rows
+
+PAIRS_AT_ONCE: Final = 1 << 18
+"""Proposed pairs that are decided together."""
 
 
 class Tile(NamedTuple):
@@ -50,7 +53,7 @@ def mine_tile(
         raise ValueError(message)
     return join(
         decide(near, rows, columns, rows.ssl, columns.ssl, plan.ssl_below)
-        for near in _near(plan, rows, columns, kernel or choose_kernel())
+        for near in near_parts(plan, rows, columns, kernel or choose_kernel())
     )
 
 
@@ -62,31 +65,55 @@ def near_pairs(
     Raises:
         ValueError: as `mine_tile`, but SSL vectors are not needed.
     """
-    return join_near(_near(plan, rows, columns, kernel or choose_kernel()))
+    return join_near(near_parts(plan, rows, columns, kernel or choose_kernel()))
 
 
 def decide(
     near: NearPairs, rows: Block, columns: Block, ssl_rows: Rows, ssl_columns: Rows, below: float
 ) -> BlindPairs:
     """Return those of a tile's near pairs whose cosine by another encoder is below `below`."""
-    in_rows, in_columns = near.i, near.j
-    if rows.first > columns.first:
-        in_rows, in_columns = near.j, near.i
-    ssl_cosine = _cosines(ssl_rows, ssl_columns, in_rows - rows.first, in_columns - columns.first)
+    ssl_cosine = ssl_cosines(near, rows, columns, ssl_rows, ssl_columns)
     blind = ssl_cosine < below
     return BlindPairs._make(column[blind] for column in (*near, ssl_cosine))
 
 
-def _near(plan: Plan, rows: Block, columns: Block, kernel: Kernel) -> Iterator[NearPairs]:
+def ssl_cosines(
+    near: NearPairs, rows: Block, columns: Block, ssl_rows: Rows, ssl_columns: Rows
+) -> NDArray[np.float64]:
+    """Return another encoder's cosines of a tile's near pairs."""
+    in_rows, in_columns = near.i, near.j
+    if rows.first > columns.first:
+        in_rows, in_columns = near.j, near.i
+    return _cosines(ssl_rows, ssl_columns, in_rows - rows.first, in_columns - columns.first)
+
+
+def near_parts(plan: Plan, rows: Block, columns: Block, kernel: Kernel) -> Iterator[NearPairs]:
     """Yield the near pairs of a tile in parts that have none in common."""
     upper = _is_diagonal(plan, rows, columns)
-    for i, j in proposals(plan, rows, columns, kernel, upper=upper):
+    for i, j in _together(proposals(plan, rows, columns, kernel, upper=upper)):
         cosine = _cosines(rows.clip, columns.clip, i, j)
         near = cosine > plan.clip_above
         one, other = i[near] + np.int64(rows.first), j[near] + np.int64(columns.first)
         if rows.first > columns.first:
             one, other = other, one
         yield NearPairs(one, other, cosine[near])
+
+
+def _together(parts: Iterator[Places]) -> Iterator[Places]:
+    """Join small parts: vectors that are fetched cost less when more are wanted at once."""
+    held: list[Places] = []
+    for part in parts:
+        held.append(part)
+        if sum(len(i) for i, _ in held) >= PAIRS_AT_ONCE:
+            yield _joined(held)
+            held = []
+    if held:
+        yield _joined(held)
+
+
+def _joined(parts: Sequence[Places]) -> Places:
+    i, j = zip(*parts, strict=True)
+    return np.concatenate(i), np.concatenate(j)
 
 
 def _cosines(

@@ -1,6 +1,4 @@
-"""What is remembered of a mining: the images compared, byte by byte, and nothing of another's."""
-
-import pytest
+"""What is remembered of a mining: the images compared, and nothing of another's."""
 
 from storage import minings
 from storage.minings import MiningRow
@@ -37,8 +35,3 @@ def test_writing_replaces_what_was_remembered(db):
     minings.write(db, row(images=["cd" * 32], found=0))
 
     assert minings.read(db, "m") == row(images=["cd" * 32], found=0)
-
-
-def test_an_id_that_is_no_hash_is_refused(db):
-    with pytest.raises(ValueError, match="hex"):
-        minings.write(db, row(images=["photo.jpg"]))
