@@ -68,20 +68,22 @@ def mine_by(kernel: str, clip_ND: NDArray[Any], ssl_NE: NDArray[Any]) -> tuple[P
 
 def blocked_products(clip_ND: NDArray[Any], ssl_NE: NDArray[Any]) -> tuple[Pairs, str]:
     """Float32 products of the upper triangle by block, by the faster of NumPy and torch."""
-    library, multiply = peaks.fastest_product(BLOCK, clip_ND.shape[1])
+    library, size, multiply = peaks.fastest_product(clip_ND.shape[1])
     total, proposed = len(clip_ND), []
-    room = np.empty((BLOCK, BLOCK), np.float32)
-    for top in range(0, total, BLOCK):
-        rows_ND = clip_ND[top : top + BLOCK]
-        for left in range(top, total, BLOCK):
-            columns_ND = clip_ND[left : left + BLOCK]
+    room = np.empty((size, size), np.float32)
+    for top in range(0, total, size):
+        rows_ND = clip_ND[top : top + size]
+        for left in range(top, total, size):
+            columns_ND = clip_ND[left : left + size]
             products = room.ravel()[: len(rows_ND) * len(columns_ND)]
             products = products.reshape(len(rows_ND), len(columns_ND))
             multiply(rows_ND, columns_ND, products)
             rows = np.flatnonzero(products.max(axis=1) > ABOVE - MARGIN)
             i, j = np.nonzero(products[rows] > ABOVE - MARGIN)
             proposed.append(np.stack([rows[i] + top, j + left]))
-    return decide(np.concatenate(proposed, axis=1), clip_ND, ssl_NE), f"products by {library}"
+    return decide(
+        np.concatenate(proposed, axis=1), clip_ND, ssl_NE
+    ), f"products of {size} rows by {library}"
 
 
 def faiss_range_search(clip_ND: NDArray[Any], ssl_NE: NDArray[Any]) -> tuple[Pairs, str]:
@@ -129,8 +131,7 @@ def measure(name: str, method: Method, images: int, vectors: Any, truth: Pairs |
         note += f", {spent:.2f} s for {images} images, scaled by N^2"
         spent *= (total / images) ** 2
     if name.startswith("blocked"):
-        rate = total * (total + BLOCK) * clip_ND.shape[1] / spent / 1e9
-        note += f", {rate:.0f} GFLOP/s"
+        note += f", {total**2 * clip_ND.shape[1] / spent / 1e9:.0f} GFLOP/s"
     return Row(name, spent, len(found), None if truth is None else found == truth, note)
 
 
@@ -140,7 +141,7 @@ def rows_of(arguments: argparse.Namespace, vectors: Any) -> list[Row]:
     part = min(arguments.rivals_on or total, total)
     kernels = [name for name in kernels_here() if arguments.kernels in ("all", name)]
     few = tuple(rows[:3000] for rows in vectors)
-    peaks.fastest_product(BLOCK, vectors[0].shape[1])  # not part of the rival's time
+    peaks.fastest_product(vectors[0].shape[1])  # not part of the rival's time
     lines: list[Row] = []
     truth: Pairs | None = None
     for name in kernels:

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 CODES = 64
+SIZES = (512, 1024, 2048, 4096)
 Product = Callable[[NDArray[Any], NDArray[Any], NDArray[Any]], Any]
 
 
@@ -30,19 +31,26 @@ def measure(width: int) -> dict[str, Any]:
     import torch
 
     torch.set_num_threads(1)
-    rates = [_rate(product, 2048, width) for product in _products().values()]
-    rates += [_rate(product, 4096, width) for product in _products().values()]
+    rates = [_rate(product, size, width) for product in _products().values() for size in SIZES]
+    rates += [_rate(product, 2048, 2048) for product in _products().values()]
     codes = torch.randint(-127, 128, (2048, 4096), dtype=torch.int8)
     int8 = 2 * 2048 * 2048 * 4096 / _least(lambda: torch._int_mm(codes, codes.T)) / 1e9
     return {"fp32_gflops": max(rates), "int8_gops": int8, "scan_gops": _scans()}
 
 
 @cache
-def fastest_product(size: int, width: int) -> tuple[str, Product]:
-    """Return the library with the fastest float32 product of such blocks, and the product."""
+def fastest_product(width: int) -> tuple[str, int, Product]:
+    """Return the library and size of block that find large float32 products fastest."""
+
+    def search(product: Product) -> Product:
+        return lambda one, other, out: (product(one, other, out), out.max(axis=1))
+
     products = _products()
-    name = max(products, key=lambda name: _rate(products[name], size, width))
-    return name, products[name]
+    name, size = max(
+        ((name, size) for name in products for size in SIZES),
+        key=lambda case: _rate(search(products[case[0]]), case[1], width),
+    )
+    return name, size, products[name]
 
 
 def _products() -> dict[str, Product]:
