@@ -25,8 +25,8 @@ integers: q.q' - b - b' + G >= 0. That is the test. A bias raised to -BIAS_RANGE
 Rounding. A sum of D products in float32, in any order, is off by at most gamma times the lengths,
 gamma = D eps / (1 - D eps), eps = 2^-24 (Higham, Accuracy and Stability of Numerical Algorithms,
 3.1). So with W = VR rounded to float32, V'x R is off by at most
-(1 + 2^-20)(gamma |W| + |W - VR|) + 2^-22, the last for x itself in float32; the norms are
-Frobenius norms.
+(1 + 2^-20)(gamma |W| + |W - VR|) + 2^-22, the last for x itself in float32; the norms of matrices
+are Frobenius norms.
 
 The length of x - VV'x as one more coordinate would be right too, but it hardly ever rules out a
 pair, and the square root makes more of rounding.

@@ -124,6 +124,8 @@ def fixed_plan(
 ) -> Plan:
     """Return the plan with codebooks of so many codes, whatever they cost."""
     vectors = clip if isinstance(clip, Vectors) else Vectors("clip", clip)
+    if not len(vectors):
+        codes = ()  # nothing tells which axes
     unit_SD = _draw(vectors, len(vectors))[0]
     axes_DP = principal_axes(unit_SD, max(codes, default=1))
     books = (make_codebook(unit_SD, axes_DP, count, clip_above=clip_above) for count in codes)

@@ -110,6 +110,9 @@ def check(name: str) -> None:
         biases = rng.integers(-(1 << 23), 1 << 20, (2, 203)).astype(np.int32)
         biases[:, 20:] //= 256
         constant = -int(np.quantile(products, 0.9))
+        biases[1, 100:150] = 0
+        edge = products[np.arange(50), np.arange(100, 150)] + constant  # the sum is 0 there
+        biases[0, :50] = edge + np.arange(50) % 2  # ... or -1, which does not pass
         passes = products - biases[0][:, None] - biases[1] + constant >= 0
         scan = KERNELS[name].scan((rows, biases[0]), (columns, biases[1]), constant)
         room = np.empty((2, passes.size), np.int32)
