@@ -200,6 +200,9 @@ def _add_encoder(verb: argparse.ArgumentParser, role: str, text: str) -> None:
     verb.add_argument(
         f"--{role}-dtype", choices=("float32", "float16", "bfloat16"), help="its precision"
     )
+    verb.add_argument(
+        f"--{role}-backend", choices=("torch", "openvino"), help="what runs it; default torch"
+    )
 
 
 def _add_encoders(verb: argparse.ArgumentParser) -> None:

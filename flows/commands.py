@@ -114,6 +114,7 @@ def parameters(options: argparse.Namespace) -> dict[str, Any]:
             "image_px": given.get(f"{role}_px"),
             "pooling": given.get(f"{role}_pooling", "default"),
             "dtype": given.get(f"{role}_dtype", "float32"),
+            "backend": given.get(f"{role}_backend", "torch"),
         }
         return EncoderConfig(**renamed, **chosen("allow_pickle", "trust_remote_code"))
 

@@ -1,31 +1,31 @@
 """The stage `embed`: a vector per image and encoder, computed on Dask workers.
 
 Put here: which vectors are missing, the function that a worker runs on a shard, the receipts.
-Keep out: encoders (`tasks.encoders`); starting workers (`tasks.workers`).
+Keep out: encoders (`tasks.encoders`); starting workers (`tasks.workers`); what a worker's threads
+do (`tasks.pipeline`); when vectors become part of the store (`tasks.commits`).
 
-One decode feeds every encoder. A vector is a function of the image's bytes and of the encoder
+A vector is a function of the image's bytes and of the encoder
 alone, so a shard may hold any images, and only what the table lacks is computed.
 """
 
 import logging
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache, partial
 from typing import Literal, NamedTuple
 
-import numpy as np
-from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
 from storage import embeddings, paths, refused
+from storage.embeddings import Written
 from storage.receipts import Receipt, digest_rows
 from storage.refused import RefusedRow
+from tasks.commits import Commits
 from tasks.encoders import Encoder, EncoderConfig, EncoderIdentity, check_name, identify, load
-from tasks.images import RefusedImageError, find_pixels
+from tasks.pipeline import Batch, Busy, Failure, ImageItem, embed_items
 from tasks.progress import Progress
-from tasks.shards import record
 from tasks.stage import Context, Outcome, Receipts, Site, Stage, made_by
-from tasks.workers import cut
+from tasks.workers import cut, decode_threads
 
 log = logging.getLogger(__name__)
 
@@ -52,28 +52,12 @@ class EmbedConfig(BaseModel):
         return {role: config for role, config in played.items() if config is not None}
 
 
-class ImageItem(NamedTuple):
-    """An image to embed: its id, the files that hold it, the roles that lack its vector."""
-
-    key: str
-    paths: Sequence[str]
-    roles: Sequence[str]
-
-
-class Failure(NamedTuple):
-    """An image that gave no vector."""
-
-    image: str
-    reason: str
-    detail: str
-
-
 class ShardVectors(NamedTuple):
-    """What a worker hands back: ids and vectors (N, D) float32 by role, and failures."""
+    """What a worker hands back: what it wrote by role, failures, seconds by part."""
 
-    ids: Mapping[str, Sequence[str]]
-    vectors: Mapping[str, NDArray[np.float32]]
+    written: Mapping[str, Written]
     failures: Sequence[Failure]
+    seconds: Mapping[str, float]
 
 
 def identify_encoders(site: Site, config: EmbedConfig) -> dict[str, EncoderIdentity]:
@@ -116,27 +100,28 @@ def embed_images(
     config: EmbedConfig,
     names: Mapping[str, str],
     device: Literal["cpu", "cuda"],
+    store: str,
 ) -> ShardVectors:
-    """Decode each image once and embed it with every encoder that lacks it.
+    """Decode each image once, embed it with every encoder that lacks it, write the vectors.
 
     Raises:
         ValueError: if an encoder on this machine has another name than in the flow's process.
     """
-    pixels: dict[str, NDArray[np.uint8]] = {}
-    failures = []
-    for item in items:
-        try:
-            pixels[item.key] = find_pixels(item.key, item.paths)
-        except RefusedImageError as error:
-            failures.append(Failure(item.key, error.reason, error.detail))
-    ids, vectors = {}, {}
-    for role, played in config.roles().items():
-        wanted = [item.key for item in items if role in item.roles and item.key in pixels]
-        if wanted:
-            encoder = _encoder(played, names[role], device)
-            ids[role] = wanted
-            vectors[role] = encoder.embed([pixels[key] for key in wanted])
-    return ShardVectors(ids, vectors, failures)
+
+    def write(role: str, width: int, batches: Iterator[Batch]) -> Written:
+        return embeddings.write(store, names[role], width, batches)
+
+    wanted = {role for item in items for role in item.roles}
+    busy = Busy()
+    with busy.at("load"):
+        encoders = {
+            role: _encoder(played, names[role], device)
+            for role, played in config.roles().items()
+            if role in wanted
+        }
+    threads = decode_threads(device)
+    written, failures = embed_items(items, encoders, write, threads=threads, busy=busy)
+    return ShardVectors(written, failures, busy.seconds)
 
 
 @lru_cache(maxsize=3)
@@ -160,38 +145,50 @@ def run(context: Context) -> Outcome:
     held = paths.images(context.db, corpora, version=context.inputs["paths"].version)
     items = _missing(context, held)
     names = {role: identity.name for role, identity in identities.items()}
+    workers = context.site.workers
     embed = partial(
         embed_images,
         config=context.config,
         names=names,
-        device=context.site.workers.config.device_kind(),
+        device=workers.config.device_kind(),
+        store=context.db.uri,
     )
-    workers = context.site.workers
+    for name in names.values():
+        embeddings.clean(context.db, name)
     progress = Progress(NAME, len(items), "images")
     failures: list[Failure] = []
-    new = 0
-    for done in workers.run(embed, cut(items, workers.config.shard_images)):
-        found = done.value or ShardVectors(
-            {}, {}, [Failure(item.key, "kills-worker", "") for item in done.shard.items]
-        )
-        for role, ids in found.ids.items():
-            facts = identities[role].facts
-            embeddings.insert(context.db, names[role], ids, found.vectors[role], facts)
-        failures.extend(found.failures)
-        new += len(done.shard.items) - len(found.failures)
-        record(context.db, NAME, done, scope=" ".join(sorted(names.values())))
-        progress.add(len(done.shard.items))
+    seconds: dict[str, float] = defaultdict(float)
+    with Commits(context.db, NAME, identities) as commits:
+        for done in workers.run(embed, cut(items, workers.shard_size(len(items)))):
+            found = done.value or _lost(done.shard.items)
+            failures.extend(found.failures)
+            for part, value in (*found.seconds.items(), ("all", done.seconds)):
+                seconds[part] += value
+            commits.add(done, found.written)
+            progress.add(len(done.shard.items))
     _refuse(context, held, failures)
     reasons = Counter(failure.reason for failure in failures)
     if len(failures) == len(held):
         message = f"none of {len(held)} images could be embedded: {dict(reasons)}"
         raise ValueError(message)
     return Outcome(
-        new=new,
+        new=len(items) - len(failures),
         rows=len(held) - len(failures),
         reasons=dict(sorted(reasons.items())),
-        figures={"encoders": names},
+        figures={"encoders": names, "busy": _shares(seconds)},
     )
+
+
+def _lost(items: Sequence[ImageItem]) -> ShardVectors:
+    """Return the outcome of a shard that no worker survived."""
+    return ShardVectors({}, [Failure(item.key, "kills-worker", "") for item in items], {})
+
+
+def _shares(seconds: Mapping[str, float]) -> dict[str, float]:
+    """Return how much of the workers' time each part was at work; threads can add up to over 1."""
+    whole = seconds.get("all", 0.0)
+    parts = {part: value for part, value in seconds.items() if part != "all"}
+    return {part: round(value / whole, 4) for part, value in parts.items()} if whole else {}
 
 
 def _missing(context: Context, held: Mapping[str, Sequence[str]]) -> list[ImageItem]:

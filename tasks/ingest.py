@@ -229,7 +229,7 @@ def _sync(context: Context, listing: Listing) -> None:
     progress = Progress(NAME, len(changes.to_open), "files")
     workers = context.site.workers
     read = partial(read_images, max_pixels=context.config.max_pixels)
-    for done in workers.run(read, cut(changes.to_open, workers.config.shard_images)):
+    for done in workers.run(read, cut(changes.to_open, workers.shard_size(len(changes.to_open)))):
         found = done.value or [Refused(path, "kills-worker", "") for path in done.shard.items]
         images.upsert(db, [item.row for item in found if isinstance(item, ReadImage)])
         _commit(db, corpus, [_row(corpus, item, entries[item.path], reader) for item in found])

@@ -5,7 +5,8 @@ costs one shard and a poisonous item only itself.
 Keep out: what a shard computes (`tasks.ingest`, `tasks.embed`); which vectors depend on a device
 (`tasks.encoders`).
 
-Workers compute and return small arrays; only the flow's own process writes to the store.
+Workers compute, write files that nobody reads yet, and return little; only the flow's own process
+commits to the store.
 """
 
 import logging
@@ -36,6 +37,19 @@ KEEP_MEMORY = {
 }
 """Dask's own setting has workers give memory back at every chance: half the time of training."""
 
+SINGLE_THREADS = {
+    f"distributed.nanny.pre-spawn-environ.{name}": 1
+    for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "LANCE_CPU_THREADS")
+}
+"""A worker has one core; libraries that each start a thread a core would spin on the others'."""
+
+QUIET = {"distributed.nanny.pre-spawn-environ.LANCE_LOG": "error"}
+"""Lance warns of every fragment that it writes before its table's first commit."""
+
+SHARDS_A_WORKER = 4
+SHARD_IMAGES = (256, 8192)
+"""The least and the most images of a shard whose size is not set; fewer make small fragments."""
+
 WORKER_BYTES = 3 * 2**30
 """Memory that a CPU worker may need: two large encoders in float32 and their activations."""
 
@@ -55,8 +69,9 @@ class WorkersConfig(BaseModel):
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Where encoders run. auto: the GPU if this machine has one. The vectors' names tell it."""
 
-    shard_images: int = Field(default=256, ge=1)
-    """Images a worker is given at once: the unit of retry and resume."""
+    shard_images: int | None = Field(default=None, ge=1)
+    """Images a worker is given at once: the unit of retry and resume. Empty: 256 to 8192, so that
+    every worker gets a few shards."""
 
     tile_images: int = Field(default=65_536, ge=1)
     """Images that a worker compares at once with as many others: it may need their vectors of both
@@ -137,6 +152,13 @@ class Workers:
     def hold(self, function: Callable[[Item], Any], items: Sequence[Item]) -> Held[Item]:
         """Return values of items that workers compute and keep, for `needs` of `run`."""
         return Held(self._open(), function, items)
+
+    def shard_size(self, items: int) -> int:
+        """Return how many of these items a shard should have."""
+        if self.config.shard_images:
+            return self.config.shard_images
+        workers = len(self._open().nthreads()) if items > SHARD_IMAGES[0] else 1
+        return min(max(-(-items // (SHARDS_A_WORKER * workers)), SHARD_IMAGES[0]), SHARD_IMAGES[1])
 
     def run(
         self,
@@ -220,7 +242,8 @@ class Workers:
     def _cluster(self) -> Any:  # a distributed.LocalCluster or a dask_cuda.LocalCUDACluster
         import dask
 
-        settings = {"distributed.scheduler.allowed-failures": 0} | KEEP_MEMORY
+        settings: dict[str, Any] = {"distributed.scheduler.allowed-failures": 0}
+        settings |= KEEP_MEMORY | SINGLE_THREADS | QUIET
         self._stack.enter_context(dask.config.set(settings))
         places = {"host": "127.0.0.1", "dashboard_address": "127.0.0.1:0"}
         if self.config.device_kind() == "cuda":
@@ -278,12 +301,22 @@ def count_gpus() -> int:
         return 0
 
 
-def _workers_that_fit() -> int:
+def decode_threads(device: Literal["cpu", "cuda"]) -> int:
+    """Return how many threads of a worker decode: its GPU's share of the cores, else one."""
+    return max(1, _cores() // max(1, count_gpus())) if device == "cuda" else 1
+
+
+def _cores() -> int:
     import psutil
 
     cores = len(psutil.Process().cpu_affinity()) if hasattr(psutil.Process, "cpu_affinity") else 0
-    cores = cores or os.cpu_count() or 1
-    return max(1, min(cores, int(psutil.virtual_memory().total // WORKER_BYTES)))
+    return cores or os.cpu_count() or 1
+
+
+def _workers_that_fit() -> int:
+    import psutil
+
+    return max(1, min(_cores(), int(psutil.virtual_memory().total // WORKER_BYTES)))
 
 
 def _timed(

@@ -1,26 +1,23 @@
 """A loaded encoder: images in, one unit vector each out.
 
-Put here: filling batches, unit length, the check that a vector is one.
-Keep out: models and devices (`towers`, one module a library), pixels (`recipes`).
-
-A batch always holds the same number of images, zeros where there are none, because kernels differ
-with the batch's shape and a vector's last bits with them: an image must have one vector, whatever
-came with it.
+Put here: unit length, the check that a vector is one.
+Keep out: models and devices (`towers`, one module a library), pixels (`recipes`), filling batches
+(`passes`).
 
 Shapes:
-    N  images    B  images in a forward pass    D  width of a vector
+    B  images in a pass    D  width of a vector
 """
 
-import os
-from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.encoders.recipes import Recipe, prepare
+from tasks.encoders.batch_sizes import BatchSizes
+from tasks.encoders.passes import Passes
+from tasks.encoders.recipes import Recipe, fit
 from tasks.encoders.registry import Forward
 from tasks.encoders.specs import EncoderConfig
 
@@ -46,15 +43,20 @@ class Encoder:
     width: int
 
     def __init__(
-        self, identity: EncoderIdentity, forward: Forward, recipe: Recipe, config: EncoderConfig
+        self,
+        identity: EncoderIdentity,
+        forward: Forward,
+        recipe: Recipe,
+        config: EncoderConfig,
+        sizes: BatchSizes,
     ) -> None:
         self.identity = identity
         self.recipe = recipe
-        self._config = config
-        self._forward = forward
+        self.passes = Passes(forward, recipe, sizes)
+        self._dtype = config.dtype
         side = recipe.crop_px
         try:
-            self.width = forward(np.zeros((1, 3, side, side), np.float32)).shape[1]
+            self.width = int(forward(np.zeros((1, side, side, 3), np.uint8)).shape[1])
         except (AssertionError, RuntimeError, ValueError) as error:
             message = f"encoder {config.spec!r} cannot run on images of {side} px: {error}"
             raise ValueError(message) from error
@@ -65,15 +67,23 @@ class Encoder:
         Raises:
             ValueError: if an image is no RGB image, or its vector has no direction.
         """
-        vectors_ND = np.zeros((len(images), self.width), np.float32)
-        done = 0
-        for count, pixels in batches(images, self.recipe, self._config.batch_images):
-            rows_BD = self._forward(pixels)[:count]
-            vectors_ND[done : done + count] = self._unit(rows_BD, done, len(images))
-            done += count
-        return vectors_ND
+        parts = [self.unit(rows_BD) for rows_BD in self.passes.all(images)]
+        return np.concatenate([np.zeros((0, self.width), np.float32), *parts])
 
-    def _unit(self, rows_BD: NDArray[np.float32], done: int, total: int) -> NDArray[np.float32]:
+    def fit(self, image_HWC: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """Return an RGB image resized and cropped to the input's size (S, S, 3).
+
+        Raises:
+            ValueError: if it is no RGB image.
+        """
+        return fit(image_HWC, self.recipe)
+
+    def unit(self, rows_BD: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return rows of `passes` at unit length.
+
+        Raises:
+            ValueError: if a row has no direction.
+        """
         exact_BD = rows_BD.astype(np.float64)
         length_B = np.linalg.norm(exact_BD, axis=1)
         wrong_B = ~np.isfinite(length_B) | (length_B == 0)
@@ -81,31 +91,9 @@ class Encoder:
             row = int(np.argmax(wrong_B))
             found = "a zero vector" if length_B[row] == 0 else "numbers that are not finite"
             message = (
-                f"encoder {self.identity.name!r} gives {found} for image {done + row + 1} of "
-                f"{total}; with dtype {self._config.dtype!r} try another, else check its weights"
+                f"encoder {self.identity.name!r} gives {found} for image {row + 1} of "
+                f"{len(rows_BD)}; with dtype {self._dtype!r} try another, else check its weights"
             )
             raise ValueError(message)
         unit_BD: NDArray[np.float32] = (exact_BD / length_B[:, None]).astype(np.float32)
         return unit_BD
-
-
-def batches(
-    images: Sequence[NDArray[np.uint8]], recipe: Recipe, size: int
-) -> Iterator[tuple[int, NDArray[np.float32]]]:
-    """Yield the number of images and their pixels, the next batch prepared meanwhile.
-
-    Pixels are always (size, 3, S, S), zeros where there is no image.
-    """
-    with ThreadPoolExecutor(min(8, os.cpu_count() or 1, size)) as pool:
-
-        def start(first: int) -> list[Future[NDArray[np.float32]]]:
-            batch = images[first : first + size]
-            return [pool.submit(prepare, image, recipe) for image in batch]
-
-        waiting = start(0)
-        for first in range(0, len(images), size):
-            ready, waiting = waiting, start(first + size)
-            pixels = np.zeros((size, 3, recipe.crop_px, recipe.crop_px), np.float32)
-            for row, image in enumerate(ready):
-                pixels[row] = image.result()
-            yield len(ready), pixels

@@ -62,7 +62,8 @@ def find(spec: Spec, config: EncoderConfig) -> Source:
         from tasks.encoders.towers import run_on
 
         model = load_model(spec, folder, config)
-        return run_on(model, image_vector(model, recipe.crop_px, config), config, device)
+        vector = image_vector(model, recipe.crop_px, config)
+        return run_on(model, vector, config, device, recipe)
 
     label = spec.model if _is_hub(spec) else kind
     return Source(

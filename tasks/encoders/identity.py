@@ -14,14 +14,16 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Final
 
+from tasks.encoders.batch_sizes import BatchSizes, reference_images
 from tasks.encoders.encoder import Encoder, EncoderIdentity
 from tasks.encoders.files import sha256_of
 from tasks.encoders.parts import TextEncoder, TokenEncoder
+from tasks.encoders.passes import Passes
 from tasks.encoders.registry import Forward, Source, find_source
 from tasks.encoders.specs import Device, EncoderConfig, parse_spec
 from tasks.fingerprints import code_digest, digest
 
-PACKAGES: Final = ("numpy", "pillow", "torch")
+PACKAGES: Final = ("numpy", "pillow", "torch", "torchvision")
 CODE: Final = ("tasks.encoders.encoder", "tasks.images")
 SLUG_LENGTH: Final = 40
 
@@ -48,7 +50,8 @@ def load(config: EncoderConfig, *, device: Device = "cpu") -> Encoder:
     """
     module, source = find_source(config)
     identity = _name(config, device, module, source, None)
-    return Encoder(identity, source.build(device), source.recipe, config)
+    sizes = BatchSizes(reference_images(config, device), may_grow=config.batch_images is None)
+    return Encoder(identity, source.build(device), source.recipe, config, sizes)
 
 
 def load_tokens(config: EncoderConfig, *, layer: int, device: Device = "cpu") -> TokenEncoder:
@@ -60,7 +63,8 @@ def load_tokens(config: EncoderConfig, *, layer: int, device: Device = "cpu") ->
     module, source = find_source(config)
     build = _tokens_of(source, config)
     identity = _name(config, device, module, source, None)
-    return TokenEncoder(identity, build(device, layer), source.recipe, config.batch_images)
+    sizes = BatchSizes(reference_images(config, device), may_grow=False)
+    return TokenEncoder(identity, Passes(build(device, layer), source.recipe, sizes))
 
 
 def check_tokens(config: EncoderConfig) -> None:
@@ -124,6 +128,8 @@ def _name(
     recipe = {
         key: list(v) if isinstance(v, tuple) else v for key, v in asdict(source.recipe).items()
     }
+    packages = {*PACKAGES, *source.packages}
+    packages |= {"openvino"} if config.backend == "openvino" else set()
     facts = {
         "library": library,
         **source.facts,
@@ -133,10 +139,11 @@ def _name(
         "pooling": config.pooling,
         "dtype": config.dtype,
         "stored_dtype": "float16",
-        "batch_images": config.batch_images,
+        "batch_images": reference_images(config, device),
+        "backend": config.backend,
         "device": device,
         "code": code_digest(*CODE, *ours),
-        "versions": {name: _version(name) for name in sorted({*PACKAGES, *source.packages})},
+        "versions": {name: _version(name) for name in sorted(packages)},
     }
     fingerprint = digest(facts)
     slug = re.sub(r"[^a-z0-9]+", "-", f"{library} {source.label}".lower())

@@ -68,9 +68,10 @@ def find(spec: Spec, config: EncoderConfig) -> Source:
         check_pickle(found.file, config)
     vision = found.settings["vision_cfg"]
     recipe = _recipe(spec, vision.get("image_size", SIDE), found.preprocessing)
+    recipe = recipe.at(config.image_px)
 
     def build(device: Device) -> Forward:
-        return _build(found, config.image_px, config, device)
+        return _build(found, recipe, config, device)
 
     architecture = {k: v for k, v in found.settings.items() if k != "text_cfg"}
     return Source(
@@ -80,7 +81,7 @@ def find(spec: Spec, config: EncoderConfig) -> Source:
             "architecture": architecture,
             "seed": None if found.file else SEED,
         },
-        recipe=recipe.at(config.image_px),
+        recipe=recipe,
         files=[found.file] if found.file else [],
         packages=["open_clip_torch", *(["timm"] if "timm_model_name" in vision else [])],
         build=build,
@@ -173,15 +174,15 @@ def _recipe(spec: Spec, side: int | list[int], preprocessing: Mapping[str, Any])
     )
 
 
-def _build(found: _Found, image_px: int | None, config: EncoderConfig, device: Device) -> Forward:
-    visual = _visual(found, image_px, config)
+def _build(found: _Found, recipe: Recipe, config: EncoderConfig, device: Device) -> Forward:
+    visual = _visual(found, config.image_px, config)
 
     def embed(pixels: Tensor) -> Tensor:
         rows = visual(pixels)
         pooled_BD: Tensor = rows[0] if isinstance(rows, tuple) else rows  # CoCa: and the tokens
         return pooled_BD
 
-    return run_on(visual, embed, config, device)
+    return run_on(visual, embed, config, device, recipe)
 
 
 def _visual(found: _Found, image_px: int | None, config: EncoderConfig) -> nn.Module:

@@ -12,21 +12,18 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.encoders.encoder import EncoderIdentity, batches
-from tasks.encoders.recipes import Recipe
-from tasks.encoders.registry import Forward, TextForward
+from tasks.encoders.encoder import EncoderIdentity
+from tasks.encoders.passes import Passes
+from tasks.encoders.registry import TextForward
 
 
 class TokenEncoder:
     """A frozen vision encoder that gives a token for each patch of an image."""
 
-    def __init__(
-        self, identity: EncoderIdentity, forward: Forward, recipe: Recipe, batch_images: int
-    ) -> None:
+    def __init__(self, identity: EncoderIdentity, passes: Passes) -> None:
         self.identity = identity
-        self.recipe = recipe
-        self._forward = forward
-        self._batch_images = batch_images
+        self.recipe = passes.recipe
+        self._passes = passes
 
     def embed(self, images: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
         """Return the tokens (N, P, D) of images HxWx3 RGB of any size.
@@ -37,11 +34,7 @@ class TokenEncoder:
         if not images:
             message = "an encoder's tokens were asked for no image at all"
             raise ValueError(message)
-        parts = [
-            self._forward(pixels)[:count]
-            for count, pixels in batches(images, self.recipe, self._batch_images)
-        ]
-        return np.concatenate(parts)
+        return np.concatenate(list(self._passes.all(images)))
 
 
 class TextEncoder:

@@ -1,10 +1,13 @@
-"""Turn an image of any size into an encoder's input: resize, crop the centre, normalise.
+"""Turn an image of any size into an encoder's input: resize, crop the centre.
 
 Put here: the one preprocessing that all encoders share, and the settings in which they differ.
-Keep out: reading those settings from a library's own files (one module a library, beside this one).
+Keep out: reading those settings from a library's own files (one module a library, beside this
+one); normalising, which the device does (`tasks.encoders.towers`).
 
-Pixels are those of torchvision's `Resize` and `CenterCrop` on a Pillow image: antialiased by
-Pillow, the long side cut down to a whole pixel, offsets rounded half to even.
+Pixels are those of torchvision's `Resize` and `CenterCrop` on a Pillow image, but for single values
+that round the other way: antialiased, the long side cut down to a whole pixel, offsets rounded half
+to even. torchvision resizes arrays six times as fast as Pillow does. A width is
+resized before the height; Pillow 13 begins with the height where `squash` shortens that more.
 
 Shapes:
     H, W  image    S  side of the input    C  the three channels, RGB
@@ -56,42 +59,55 @@ class Recipe:
         return replace(self, crop_px=image_px, resize_px=max(resize_px, image_px))
 
 
-def prepare(image_HWC: NDArray[np.uint8], recipe: Recipe) -> NDArray[np.float32]:
-    """Return the model's input of one RGB image, shape (3, S, S).
-
-    Raises:
-        ValueError: if the array is no RGB image.
-    """
-    pixels_SSC = fit(image_HWC, recipe).astype(np.float32) / np.float32(255)
-    pixels_SSC -= np.asarray(recipe.mean, np.float32)
-    pixels_SSC /= np.asarray(recipe.std, np.float32)
-    return np.ascontiguousarray(pixels_SSC.transpose(2, 0, 1))
-
-
 def fit(image_HWC: NDArray[np.uint8], recipe: Recipe) -> NDArray[np.uint8]:
     """Return the image resized and cropped, shape (S, S, 3).
 
     Raises:
         ValueError: if the array is no RGB image.
     """
-    from PIL import Image
-
     shape, dtype = np.shape(image_HWC), getattr(image_HWC, "dtype", None)
     if dtype != np.uint8 or len(shape) != 3 or shape[2] != 3 or 0 in shape:
         message = f"an image is {dtype} of shape {shape}; expected uint8 RGB of shape (H, W, 3)"
         raise ValueError(message)
-    image = Image.fromarray(np.ascontiguousarray(image_HWC))
-    method = Image.Resampling[recipe.interpolation.upper()]
-    width, height = _resized(image.size, recipe)
+    size = (shape[1], shape[0])
+    width, height = _resized(size, recipe)
     side = recipe.crop_px
     left, top = round((width - side) / 2), round((height - side) / 2)
     if max(width, height) > EXTREME_RATIO * recipe.resize_px:
-        across, down = image.width / width, image.height / height
+        across, down = size[0] / width, size[1] / height
         box = (left * across, top * down, (left + side) * across, (top + side) * down)
-        return np.asarray(image.resize((side, side), method, box=box))
-    if (width, height) != image.size:
-        image = image.resize((width, height), method)
-    return np.asarray(image.crop((left, top, left + side, top + side)))
+        return _resize_part(image_HWC, recipe, box)
+    if (width, height) != size:
+        image_HWC = _resize(image_HWC, (width, height), recipe)
+    return image_HWC[top : top + side, left : left + side]
+
+
+def _resize(
+    image_HWC: NDArray[np.uint8], size: tuple[int, int], recipe: Recipe
+) -> NDArray[np.uint8]:
+    import torch
+    from torchvision.transforms.v2 import InterpolationMode, functional
+
+    width, height = size
+    stored_HWC = np.require(image_HWC, requirements=["C", "W"])  # else torch warns
+    resized_CHW: torch.Tensor = functional.resize(
+        torch.from_numpy(stored_HWC).permute(2, 0, 1),
+        [height, width],
+        interpolation=InterpolationMode(recipe.interpolation),
+        antialias=True,
+    )
+    resized_HWC: NDArray[np.uint8] = resized_CHW.permute(1, 2, 0).numpy()
+    return resized_HWC
+
+
+def _resize_part(
+    image_HWC: NDArray[np.uint8], recipe: Recipe, box: tuple[float, float, float, float]
+) -> NDArray[np.uint8]:
+    from PIL import Image
+
+    image = Image.fromarray(np.ascontiguousarray(image_HWC))
+    method = Image.Resampling[recipe.interpolation.upper()]
+    return np.asarray(image.resize((recipe.crop_px, recipe.crop_px), method, box=box))
 
 
 def _resized(size: tuple[int, int], recipe: Recipe) -> tuple[int, int]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from importlib.metadata import entry_points
 from pathlib import Path
 from pkgutil import resolve_name
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,8 +22,10 @@ from tasks.encoders.specs import Device, EncoderConfig, parse_spec, refuse
 
 JSON: TypeAlias = "Mapping[str, JSON] | Sequence[JSON] | str | int | float | bool | None"
 
-Forward: TypeAlias = Callable[[NDArray[np.float32]], NDArray[np.float32]]
-"""Pixels (B, 3, S, S) to one row an image, (B, D), not yet of unit length."""
+Forward: TypeAlias = Callable[[NDArray[np.uint8]], Any]
+"""Pixels (B, S, S, 3), resized and cropped but not normalised, to one row an image, (B, D) float32,
+not yet of unit length: a NumPy array, or a torch tensor that may still be computed on its GPU.
+Raises `MemoryError` where there is too little for so many images, so that fewer are tried."""
 
 LIBRARIES: Final[dict[str, str]] = {
     "hf": "tasks.encoders.hf:find",

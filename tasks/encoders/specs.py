@@ -49,9 +49,14 @@ class EncoderConfig(BaseModel):
     dtype: Literal["float32", "float16", "bfloat16"] = "float32"
     """Precision of weights and computation; vectors are stored as float16 whatever it is."""
 
-    batch_images: int = Field(default=16, ge=4, le=4096)
-    """Images in one forward pass. A batch is always filled up to this size, so that an image's
-    vector never depends on how many others came with it; part of the encoder's identity."""
+    backend: Literal["torch", "openvino"] = "torch"
+    """What runs the model. openvino: faster on a CPU, for float32 and bfloat16; needs the extra of
+    that name."""
+
+    batch_images: int | None = Field(default=None, ge=4, le=4096)
+    """Images in one forward pass. Passes are always filled up, so that an image's vector never
+    depends on how many others came with it. Empty: 16 on a CPU and 128 on a GPU, and more where
+    that is faster and gives the same bits. The number is part of the encoder's identity."""
 
     allow_pickle: bool = False
     """Read weights that are not safetensors, with torch.load(weights_only=True)."""

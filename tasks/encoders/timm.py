@@ -50,7 +50,8 @@ def find(spec: Spec, config: EncoderConfig) -> Source:
         check_pickle(file, config)
 
     def build(device: Device) -> Forward:
-        return _build(spec, cfg, file, config, device)
+        model = _build(spec, cfg, file, config)
+        return run_on(model, _pooled(model, config), config, device, recipe)
 
     name = cfg["architecture"] + (f".{cfg['tag']}" if cfg.get("tag") else "")
     return Source(
@@ -114,15 +115,13 @@ def _hub_weights(spec: Spec, cfg: Mapping[str, Any], config: EncoderConfig) -> P
     return hub_file(repo, [safe, filename], config)
 
 
-def _build(
-    spec: Spec, cfg: Mapping[str, Any], file: Path | None, config: EncoderConfig, device: Device
-) -> Forward:
+def _build(spec: Spec, cfg: Mapping[str, Any], file: Path | None, config: EncoderConfig) -> Model:
     size: dict[str, Any] = {}  # of timm.create_model
     if config.image_px and cfg.get("fixed_input_size"):
         size["img_size"] = config.image_px
     try:
         with seeded():
-            model = _create(spec, cfg, file, config, size)
+            return _create(spec, cfg, file, config, size)
     except (AssertionError, AttributeError, KeyError, RuntimeError, TypeError) as error:
         lines = [line.strip() for line in str(error).splitlines()]
         message = (
@@ -130,7 +129,6 @@ def _build(
             f"or its weights are not those of its architecture: {' '.join(lines)[:600]}"
         )
         raise ValueError(message) from error
-    return run_on(model, _pooled(model, config), config, device)
 
 
 def _create(

@@ -22,7 +22,7 @@ from torch import Tensor, nn
 
 from tasks.encoders.registry import Forward, TextForward
 from tasks.encoders.specs import Device, EncoderConfig
-from tasks.encoders.tiny import EMBEDDING_MEAN, read_words
+from tasks.encoders.tiny import EMBEDDING_MEAN, RECIPE, read_words
 from tasks.encoders.tiny_models import BLOCKS, WIDTH, tiny_clip, tiny_ssl
 from tasks.encoders.tiny_words import Words
 from tasks.encoders.towers import check_fit, load_state, read_state, run_on, seeded
@@ -31,7 +31,7 @@ from tasks.encoders.towers import check_fit, load_state, read_state, run_on, see
 def clip_vectors(file: Path | None, config: EncoderConfig, device: Device) -> Forward:
     """Return the forward pass to projected image embeddings (B, D)."""
     visual = _clip_visual(file, config)
-    return run_on(visual, visual, config, device)
+    return run_on(visual, visual, config, device, RECIPE)
 
 
 def clip_tokens(file: Path | None, config: EncoderConfig, device: Device, layer: int) -> Forward:
@@ -46,7 +46,7 @@ def clip_tokens(file: Path | None, config: EncoderConfig, device: Device, layer:
         tokens_BPD: Tensor = found["image_intermediates"][0]
         return tokens_BPD
 
-    return run_on(visual, embed, config, device)
+    return run_on(visual, embed, config, device, RECIPE)
 
 
 def clip_texts(file: Path, config: EncoderConfig, device: Device) -> TextForward:
@@ -74,7 +74,7 @@ def ssl_vectors(file: Path | None, config: EncoderConfig, device: Device) -> For
         cls_BD: Tensor = model(pixel_values=pixels).last_hidden_state[:, 0]
         return cls_BD
 
-    return run_on(model, embed, config, device, mean_D=mean_D)
+    return run_on(model, embed, config, device, RECIPE, mean_D=mean_D)
 
 
 def ssl_tokens(file: Path | None, config: EncoderConfig, device: Device, layer: int) -> Forward:
@@ -87,7 +87,7 @@ def ssl_tokens(file: Path | None, config: EncoderConfig, device: Device, layer: 
         tokens_BPD: Tensor = states[block + 1][:, 1:]
         return tokens_BPD
 
-    return run_on(model, embed, config, device)
+    return run_on(model, embed, config, device, RECIPE)
 
 
 def _block(config: EncoderConfig, layer: int) -> int:

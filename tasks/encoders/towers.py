@@ -4,7 +4,7 @@ Put here: what all libraries' models share once torch is needed.
 Keep out: which model that is (one module a library, beside this one).
 
 Shapes:
-    B  images in a forward pass    S  side of the input    D  width of a vector
+    B  images in a pass    S  side of the input    C  the three channels    D  width of a vector
 """
 
 import threading
@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from tasks.encoders.files import check_pickle
+from tasks.encoders.recipes import Recipe
 from tasks.encoders.registry import SEED, Forward
 from tasks.encoders.specs import Device, EncoderConfig
 
@@ -37,38 +38,91 @@ def seeded() -> Iterator[None]:
         yield
 
 
+class Tower(nn.Module):
+    """A model from pixels (B, S, S, 3) uint8 to rows in float32, normalised where it runs."""
+
+    mean: Tensor
+    std: Tensor
+    shift: Tensor | None
+
+    def __init__(
+        self,
+        module: nn.Module,
+        embed: Callable[[Tensor], Tensor],
+        recipe: Recipe,
+        dtype: torch.dtype,
+        shift: Tensor | None,
+    ) -> None:
+        super().__init__()
+        self.module = module.eval().requires_grad_(requires_grad=False).to(dtype)
+        self.dtype = dtype
+        self._embed = embed
+        self.register_buffer("mean", torch.tensor(recipe.mean).reshape(-1, 1, 1))
+        self.register_buffer("std", torch.tensor(recipe.std).reshape(-1, 1, 1))
+        self.register_buffer("shift", None if shift is None else shift.float())
+
+    def forward(self, pixels_BSSC: Tensor) -> Tensor:
+        """Return one row an image, not yet of unit length."""
+        rows = self._embed(self.normalise(pixels_BSSC).to(self.dtype)).float()
+        return rows if self.shift is None else rows - self.shift
+
+    def normalise(self, pixels_BSSC: Tensor) -> Tensor:
+        """Return the model's input (B, 3, S, S) float32, to the bit that of torchvision."""
+        pixels = pixels_BSSC.permute(0, 3, 1, 2).contiguous().float() / 255
+        return (pixels - self.mean) / self.std
+
+
 def run_on(
     module: nn.Module,
     embed: Callable[[Tensor], Tensor],
     config: EncoderConfig,
     device: Device,
+    recipe: Recipe,
     *,
     mean_D: Tensor | None = None,
 ) -> Forward:
     """Put `module` on a device, in the precision asked for, and return its forward pass.
 
-    `mean_D` is subtracted from each vector, in float32.
+    `mean_D` is subtracted from each row, in float32.
 
     Raises:
-        ValueError: if there is no such device.
+        ValueError: if there is no such device, or the backend does not run there.
     """
     if device == "cuda" and not torch.cuda.is_available():
         message = f"encoder {config.spec!r} should run on 'cuda', but torch finds no GPU; use 'cpu'"
         raise ValueError(message)
-    dtype: torch.dtype = getattr(torch, config.dtype)
-    module.eval().requires_grad_(requires_grad=False).to(device=device, dtype=dtype)
-    shift = None if mean_D is None else mean_D.to(device=device, dtype=torch.float32)
+    if config.backend == "openvino":
+        from tasks.encoders.openvino import compile_tower
 
-    def forward(pixels: NDArray[np.float32]) -> NDArray[np.float32]:
+        return compile_tower(
+            Tower(module, embed, recipe, torch.float32, mean_D), recipe.crop_px, config
+        )
+    dtype: torch.dtype = getattr(torch, config.dtype)
+    tower = Tower(module, embed, recipe, dtype, mean_D).to(device)
+
+    def forward(pixels_BSSC: NDArray[np.uint8]) -> Tensor:
         _exact_kernels()
-        with torch.inference_mode():
-            rows_BD = embed(torch.from_numpy(pixels).to(device=device, dtype=dtype)).float()
-            if shift is not None:
-                rows_BD = rows_BD - shift
-        rows: NDArray[np.float32] = rows_BD.cpu().numpy()
+        pixels = torch.from_numpy(pixels_BSSC)
+        with torch.inference_mode(), _plain_memory_errors():
+            if device == "cuda":
+                pixels = pixels.pin_memory().to(device, non_blocking=True)
+            rows: Tensor = tower(pixels)
         return rows
 
     return forward
+
+
+@contextmanager
+def _plain_memory_errors() -> Iterator[None]:
+    try:
+        yield
+    except RuntimeError as error:
+        is_gpu = isinstance(error, torch.OutOfMemoryError)
+        if not is_gpu and "can't allocate memory" not in str(error):
+            raise
+        if is_gpu:
+            torch.cuda.empty_cache()  # of blocks that a smaller pass cannot use
+        raise MemoryError(str(error)) from error
 
 
 def _exact_kernels() -> None:

@@ -107,7 +107,7 @@ def test_a_name_fits_a_table_and_a_process():
 
 @pytest.mark.parametrize(
     "options",
-    [{"dtype": "float16"}, {"batch_images": 8}],
+    [{"dtype": "float16"}, {"batch_images": 8}, {"backend": "openvino"}],
 )
 def test_every_option_that_decides_a_bit_changes_the_name(options):
     assert fingerprint("tiny:clip", **options) != fingerprint("tiny:clip")
