@@ -10,6 +10,7 @@ from typing import Final
 from storage import (
     answers,
     comparisons,
+    corpus_shards,
     images,
     models,
     pairs,
@@ -29,6 +30,7 @@ SPECS: Final[Mapping[str, TableSpec]] = {
         images,
         paths,
         refused,
+        corpus_shards,
         pairs,
         probes,
         questions,

@@ -20,8 +20,9 @@ from pydantic import BaseModel, ConfigDict
 from storage import embeddings, paths, refused
 from storage.receipts import Receipt, digest_rows
 from storage.refused import RefusedRow
+from tasks.corpora.locations import find_pixels
 from tasks.encoders import Encoder, EncoderConfig, EncoderIdentity, check_name, identify, load
-from tasks.images import RefusedImageError, find_pixels
+from tasks.images import RefusedImageError
 from tasks.progress import Progress
 from tasks.shards import record
 from tasks.stage import Context, Outcome, Receipts, Site, Stage, made_by
@@ -199,7 +200,7 @@ def _missing(context: Context, held: Mapping[str, Sequence[str]]) -> list[ImageI
         role: embeddings.ids(context.db, identity.name) for role, identity in context.given.items()
     }
     items = []
-    for image, files in held.items():
+    for image, files in sorted(held.items(), key=lambda one: list(one[1])):  # as their archives lie
         roles = tuple(role for role, ids in stored.items() if image not in ids)
         if roles:
             items.append(ImageItem(image, files, roles))

@@ -14,9 +14,8 @@ import os
 import re
 import stat
 import struct
-import sys
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Final, NamedTuple
@@ -342,22 +341,3 @@ def _is_white_zero(image: Image.Image) -> bool:
 
 def _tiff_tag(image: Image.Image, tag: int) -> object:
     return image.tag_v2.get(tag) if isinstance(image, TiffImagePlugin.TiffImageFile) else None
-
-
-def find_pixels(image: str, paths: Sequence[str]) -> NDArray[np.uint8]:
-    """Decode the first of these files that still holds the image with this id, (H, W, 3).
-
-    Raises:
-        RefusedImageError: if none does.
-    """
-    changed = RefusedImageError("vanished", "no file holds it any more")
-    for path in paths:
-        try:
-            data = read_file(Path(path))
-        except RefusedImageError as error:
-            changed = error
-            continue
-        if image_id(data) == image:
-            return decode(data, max_pixels=sys.maxsize).pixels_HWC  # ingest has judged its size
-        changed = RefusedImageError("changed", f"{path} holds other bytes than when it was read")
-    raise changed
