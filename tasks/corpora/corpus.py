@@ -63,7 +63,7 @@ class Told(NamedTuple):
 
     label: str | None = None
     caption: str | None = None
-    attributes: Mapping[str, str] = MappingProxyType({})
+    attributes: Mapping[str, str] = {}  # a mappingproxy could not be pickled
 
 
 class FileEntry(NamedTuple):

@@ -61,7 +61,9 @@ class TableFile(Protocol):
         traceback: TracebackType | None,
     ) -> None: ...
 
-    def batches(self, columns: Sequence[str], start: int, stop: int | None) -> Iterator[Batch]:
+    def batches(
+        self, columns: Sequence[str], start: int, stop: int | None, *, size: int = BATCH_ROWS
+    ) -> Iterator[Batch]:
         """Yield rows `start` to `stop`, perhaps with some before and behind them."""
         ...
 
@@ -137,17 +139,19 @@ class _Parquet(_Closing):
         ends = list(itertools.accumulate(counts))
         self.groups = list(zip([0, *ends], ends, strict=False))
 
-    def batches(self, columns: Sequence[str], start: int, stop: int | None) -> Iterator[Batch]:
+    def batches(
+        self, columns: Sequence[str], start: int, stop: int | None, *, size: int = BATCH_ROWS
+    ) -> Iterator[Batch]:
         for index, (first, end) in enumerate(self.groups):
             if end <= start or (stop is not None and first >= stop):
                 continue
-            yield from self._group(index, columns, first)
+            yield from self._group(index, columns, first, size)
 
-    def _group(self, index: int, columns: Sequence[str], first: int) -> Iterator[Batch]:
+    def _group(self, index: int, columns: Sequence[str], first: int, size: int) -> Iterator[Batch]:
         with damage():
             self._check_size(index, columns)
             found = self._parquet.iter_batches(
-                BATCH_ROWS, row_groups=[index], columns=list(columns), use_threads=False
+                size, row_groups=[index], columns=list(columns), use_threads=False
             )
             for rows in found:
                 rows.validate(full=True)
@@ -178,12 +182,14 @@ class _Arrow(_Closing):
         self.schema = self._reader.schema
         self.groups: Sequence[tuple[int, int]] = ()
 
-    def batches(self, columns: Sequence[str], start: int, stop: int | None) -> Iterator[Batch]:
+    def batches(
+        self, columns: Sequence[str], start: int, stop: int | None, *, size: int = BATCH_ROWS
+    ) -> Iterator[Batch]:
         first = 0
         with damage():
             for rows in self._all():
                 if first + len(rows) > start:
-                    yield from self._checked(rows.select(list(columns)), first)
+                    yield from self._checked(rows.select(list(columns)), first, size)
                 first += len(rows)
                 if stop is not None and first >= stop:
                     return
@@ -195,7 +201,7 @@ class _Arrow(_Closing):
         for index in range(self._reader.num_record_batches):
             yield self._reader.get_batch(index)
 
-    def _checked(self, rows: pa.RecordBatch, first: int) -> Iterator[Batch]:
+    def _checked(self, rows: pa.RecordBatch, first: int, size: int) -> Iterator[Batch]:
         rows.validate(full=True)
-        for offset in range(0, len(rows), BATCH_ROWS):
-            yield Batch(first + offset, rows.slice(offset, BATCH_ROWS))
+        for offset in range(0, len(rows), size):
+            yield Batch(first + offset, rows.slice(offset, size))

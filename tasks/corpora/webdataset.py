@@ -29,6 +29,7 @@ from tasks.corpora.corpus import (
     Part,
     Reading,
     Refusal,
+    RefusedPlaceError,
     Told,
     Walked,
 )
@@ -95,19 +96,26 @@ class _Placed(NamedTuple):
 class _Reader:
     def __init__(self, file: BinaryIO, part: Part, reading: Reading) -> None:
         self.file, self.part, self.reading = file, part, reading
+        self.damage: RefusedPlaceError | None = None
 
     def items(self) -> Iterator[Item]:
         """Yield every image, refused member and sample without an image."""
-        members = (
-            _place(number, member)
-            for number, member in enumerate(walk_members(self.file, file_size(self.file)))
-            if not _is_hidden(member.name)
-        )
-        for key, group in groupby(members, key=lambda placed: placed.key):
+        for key, group in groupby(self._members(), key=lambda placed: placed.key):
             sample = list(group)
             if self.part.stop is not None and sample[0].number >= self.part.stop:
                 return
             yield from self._sample(key, sample)
+        if self.damage is not None:
+            raise self.damage
+
+    def _members(self) -> Iterator[_Placed]:
+        """Yield the members up to the first damage, so that its sample is not lost."""
+        try:
+            for number, member in enumerate(walk_members(self.file, file_size(self.file))):
+                if not _is_hidden(member.name):
+                    yield _place(number, member)
+        except RefusedPlaceError as error:
+            self.damage = error
 
     def _sample(self, key: str, group: Sequence[_Placed]) -> Iterator[Item]:
         asked = {placed.number for placed in group if self._is_asked(placed.number)}
