@@ -116,10 +116,11 @@ def _add_corpus(
     verb.add_argument(
         option,
         action="append",
-        metavar="DIR",
+        metavar="CORPUS",
         help=text
-        or "folder of images, at any depth; may be given several times; scenes:N draws N scenes "
-        "(default: the corpora of the latest run)",
+        or "folder of images, Parquet, tars, a saved dataset or img2dataset's output, by path or "
+        "uri (docs/corpora.md); may be given several times; scenes:N draws N scenes (default: "
+        "the corpora of the latest run)",
     )
 
 
@@ -162,6 +163,11 @@ def _add_training(verb: argparse.ArgumentParser) -> None:
 def _add_stage_options(verb: argparse.ArgumentParser, stages: Collection[str]) -> None:
     if "ingest" in stages:
         verb.add_argument("--captions", metavar="FILE", help="CSV or JSONL: a path, a caption, ...")
+        verb.add_argument("--image-column", metavar="C", help="column of images or their uris")
+        verb.add_argument("--caption-column", metavar="C", help="column of captions")
+        verb.add_argument("--label-column", metavar="C", help="column of labels")
+        verb.add_argument("--fetch-urls", action="store_true", help="fetch images named by http")
+        verb.add_argument("--allow-missing", action="store_true", help="go on without lost shards")
         verb.add_argument("--max-pixels", type=int, metavar="N", help="refuse larger images")
         verb.add_argument("--rehash", action="store_true", help="open every file again")
     if "embed" in stages:

@@ -126,7 +126,7 @@ def parameters(options: argparse.Namespace) -> dict[str, Any]:
         "ssl": encoder("ssl", EmbedConfig().ssl.spec),
         "control": encoder("control", None),
         "through": given.get("through", "report"),
-        "reading": IngestConfig(**chosen("captions", "max_pixels")),
+        "reading": IngestConfig(**chosen(*IngestConfig.model_fields)),
         "mine": MineConfig(**chosen(*thresholds, *MINING)),
         "questions": QuestionConfig(**chosen("lot_pairs")),
         "train": TrainConfig(**chosen("features", "steps", "seeds", "ssl_shares")),

@@ -59,7 +59,7 @@ def schedule_corpora(corpus: Sequence[str]) -> None:
     """Make these the corpora of `mmvp/full`, and switch its schedules on.
 
     Raises:
-        ValueError: if one is not a folder.
+        ValueError: if one is not there.
     """
     corpora = resolve_corpora(corpus)
     with get_client(sync_client=True) as client:

@@ -25,14 +25,15 @@ def ingest(
     """Open what is new in the corpora, forget what is gone.
 
     Args:
-        corpus: Folders of images, at any depth, mined together; scenes:N stands for N scenes
-            that are drawn on the spot, scenes:N@SEED for others.
+        corpus: Folders of images, Parquet, tars, saved datasets, img2dataset's output, by path or
+            uri, mined together; scenes:N stands for N scenes that are drawn on the spot,
+            scenes:N@SEED for others.
         config: How the files of a corpus are read.
         workers: Where the work is done; no result depends on it.
         rehash: Open every file again, changed or not.
 
     Raises:
-        ValueError: if a corpus is no folder, or holds no image.
+        ValueError: if a corpus is not there, cannot be read as asked, or holds no image.
     """
     with open_run("ingest", workers, {"corpus": corpus}) as run:
         corpora = resolve_corpora(run, corpus)

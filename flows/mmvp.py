@@ -70,8 +70,9 @@ def mmvp(
     with their report.
 
     Args:
-        corpus: Folders of images, at any depth, mined together; scenes:N stands for N scenes
-            that are drawn on the spot, scenes:N@SEED for others.
+        corpus: Folders of images, Parquet, tars, saved datasets, img2dataset's output, by path or
+            uri, mined together; scenes:N stands for N scenes that are drawn on the spot,
+            scenes:N@SEED for others.
         train_corpus: Corpora to train models on; none: no model is trained.
         clip: The encoder whose blindness is measured.
         ssl: The encoder that serves as the reference.

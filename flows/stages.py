@@ -12,7 +12,7 @@ from typing import Final
 from flows.site import Run
 from storage import runs
 from tasks import embed, ingest, scenes
-from tasks.corpora import resolve_corpus
+from tasks.corpora.opening import resolve_corpus
 from tasks.embed import EmbedConfig
 from tasks.mining import stage as mining
 from tasks.mining.thresholds import MineConfig
@@ -51,7 +51,7 @@ def check_corpora(corpus: Sequence[str]) -> None:
     """Check names of corpora before anything is started for them.
 
     Raises:
-        ValueError: if one is neither a folder nor scenes:N or scenes:N@SEED.
+        ValueError: if one is neither there nor scenes:N or scenes:N@SEED.
     """
     for name in corpus:
         if not name.startswith(SCENES):
@@ -83,7 +83,7 @@ def resolve_corpora(run: Run, corpus: Sequence[str]) -> list[str]:
     Without a name they are the corpora of the latest run.
 
     Raises:
-        ValueError: if there is none, or one is not a folder.
+        ValueError: if there is none, or one is not there.
     """
     check_corpora(corpus)
     corpora = _full_names(run, corpus or runs.latest_corpora(run.site.db))
@@ -109,7 +109,7 @@ def resolve_training(run: Run, corpus: Sequence[str]) -> list[str]:
     Without a name they are those of the latest run that trained on the same corpora.
 
     Raises:
-        ValueError: if one is not a folder.
+        ValueError: if one is not there.
     """
     if "train_corpora" in run.settings:  # a run of all stages has settled it
         settled: list[str] = run.settings["train_corpora"]

@@ -30,7 +30,7 @@ def status(settings: Settings, values: Mapping[str, Any]) -> dict[str, Any]:
     """Return the tables with versions and rows, and the state of each stage for these settings.
 
     Raises:
-        ValueError: if a corpus is no folder, or an encoder is unknown.
+        ValueError: if a corpus is not there, or an encoder is unknown.
         StoreError: if the store cannot be read.
     """
     db = Database(settings.store)

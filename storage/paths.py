@@ -1,7 +1,7 @@
 """The `paths` table: which file of which corpus holds which image, and what is told of it.
 
 Put here: the schema of `paths`, its keys, its reads and writes.
-Keep out: walking folders (`tasks.ingest`); files that hold no image (`storage.refused`).
+Keep out: walking folders (`tasks.corpora`); files that hold no image (`storage.refused`).
 """
 
 import json
@@ -36,7 +36,7 @@ SPEC: Final = TableSpec(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PathRow:
-    """One file of a corpus; files of equal content have a row each.
+    """One file of a corpus, or one row of an archive; those of equal content have a row each.
 
     `corpus` and `path` are absolute; `mtime_ns` is the file's time of change in nanoseconds;
     `made_by` is the fingerprint of the code that read the file; `attributes` is the text that

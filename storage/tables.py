@@ -10,6 +10,7 @@ from typing import Final
 from storage import (
     answers,
     comparisons,
+    corpus_shards,
     duplicates,
     images,
     minings,
@@ -31,6 +32,7 @@ SPECS: Final[Mapping[str, TableSpec]] = {
         images,
         paths,
         refused,
+        corpus_shards,
         pairs,
         duplicates,
         minings,

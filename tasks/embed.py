@@ -196,7 +196,7 @@ def _missing(context: Context, held: Mapping[str, Sequence[str]]) -> list[ImageI
         role: embeddings.ids(context.db, identity.name) for role, identity in context.given.items()
     }
     items = []
-    for image, files in held.items():
+    for image, files in sorted(held.items(), key=lambda one: list(one[1])):  # as their archives lie
         roles = tuple(role for role, ids in stored.items() if image not in ids)
         if roles:
             items.append(ImageItem(image, files, roles))

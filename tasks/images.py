@@ -16,7 +16,7 @@ import stat
 import struct
 import sys
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Final, NamedTuple
@@ -362,31 +362,3 @@ def decode_pixels(data: bytes) -> NDArray[np.uint8]:
     if not jpegs.may_lie(data):
         return stored_HWC
     return jpegs.turn(stored_HWC, _orientation(_open(data, sys.maxsize)))
-
-
-def find_bytes(image: str, paths: Sequence[str]) -> bytes:
-    """Return the bytes of the first of these files that still holds the image with this id.
-
-    Raises:
-        RefusedImageError: if none does.
-    """
-    changed = RefusedImageError("vanished", "no file holds it any more")
-    for path in paths:
-        try:
-            data = read_file(Path(path))
-        except RefusedImageError as error:
-            changed = error
-            continue
-        if image_id(data) == image:
-            return data
-        changed = RefusedImageError("changed", f"{path} holds other bytes than when it was read")
-    raise changed
-
-
-def find_pixels(image: str, paths: Sequence[str]) -> NDArray[np.uint8]:
-    """Decode the first of these files that still holds the image with this id, (H, W, C).
-
-    Raises:
-        RefusedImageError: if none does.
-    """
-    return decode_pixels(find_bytes(image, paths))

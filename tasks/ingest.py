@@ -1,41 +1,29 @@
-"""The stage `ingest`: from folders of files to images by content, or a reason for each refusal.
+"""The stage `ingest`: from corpora to images by content, or a reason for each refusal.
 
-Put here: which files are opened, what is remembered of them, and the stage's receipts.
-Keep out: walking folders (`tasks.corpora`); decoding (`tasks.images`).
-
-A file is opened when its path, size or time of change is new, when the code that reads files has
-changed, or when asked to. What was read is committed shard by shard, so that a killed run goes on
-where it stopped.
+Put here: the stage's settings, its run and its receipts.
+Keep out: forms of corpora (`tasks.corpora`); which files and archives are opened, and what is
+remembered of them (`tasks.intake`).
 """
 
 import json
-import logging
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
-from functools import partial
-from pathlib import Path
-from typing import NamedTuple
+from collections.abc import Sequence
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from storage import images, paths, refused
-from storage.database import Database
-from storage.images import ImageRow
 from storage.paths import PathRow
 from storage.receipts import Receipt, digest_rows
-from storage.refused import RefusedRow
-from tasks.corpora import FileEntry, Listing, list_corpus, resolve_corpus
+from tasks.corpora.corpus import Reading
+from tasks.corpora.opening import Opened, open_corpus, resolve_corpus
 from tasks.fingerprints import digest
-from tasks.images import MAX_PIXELS, RefusedImageError, decode, image_id, read_file
-from tasks.progress import Progress
-from tasks.shards import record
+from tasks.images import MAX_PIXELS
+from tasks.intake.archives import find_archives, sync_archives
+from tasks.intake.files import find_changes, sync_files
 from tasks.stage import Context, Outcome, Receipts, Site, Stage, made_by
-from tasks.workers import cut
-
-log = logging.getLogger(__name__)
 
 NAME = "ingest"
+COLUMNS = {"image_column", "caption_column", "label_column", "fetch_urls"}
 
 
 class IngestConfig(BaseModel):
@@ -45,8 +33,24 @@ class IngestConfig(BaseModel):
 
     captions: str | None = None
     """CSV or JSONL file with an image a row: its path, relative to each corpus, a caption, and
-    columns that become attributes. Default: captions.jsonl, captions.csv, metadata.jsonl or
-    metadata.csv at the top of a corpus."""
+    columns that become attributes; of folders only. Default: captions.jsonl, captions.csv,
+    metadata.jsonl or metadata.csv at the top of a corpus."""
+
+    image_column: str | None = None
+    """Column of Parquet and Arrow files that holds images or their uris; of tars, the extension of
+    images. Default: the first of the usual names."""
+
+    caption_column: str | None = None
+    """Column, or extension or key of a tar's samples, with captions. Default: as above."""
+
+    label_column: str | None = None
+    """Column, or extension or key of a tar's samples, with labels. Default: as above."""
+
+    fetch_urls: bool = False
+    """Fetch the images that a table names by http and https, each time that they are read."""
+
+    allow_missing: bool = False
+    """Go on where a dataset lacks shards that it says it has; each is refused instead."""
 
     max_pixels: int = Field(default=MAX_PIXELS, ge=1)
     """Images with more pixels are refused before they are decoded."""
@@ -56,51 +60,12 @@ def resolve_corpora(corpus: Sequence[str]) -> list[str]:
     """Return the full names of corpora, sorted, each once.
 
     Raises:
-        ValueError: if there is none, or one is not a folder.
+        ValueError: if there is none, or one is not there.
     """
     if not corpus:
         message = "no corpus is set; give a folder of images, e.g. --corpus DIR"
         raise ValueError(message)
     return sorted({resolve_corpus(folder) for folder in corpus})
-
-
-class ReadImage(NamedTuple):
-    """A file that holds an image."""
-
-    path: str
-    row: ImageRow
-
-
-class Refused(NamedTuple):
-    """A file that does not."""
-
-    path: str
-    reason: str
-    detail: str
-
-
-def read_images(files: Sequence[str], *, max_pixels: int = MAX_PIXELS) -> list[ReadImage | Refused]:
-    """Open, hash and decode files; every file gives its image or the reason why not."""
-    return [_read_image(path, max_pixels) for path in files]
-
-
-def _read_image(path: str, max_pixels: int) -> ReadImage | Refused:
-    try:
-        data = read_file(Path(path))
-        decoded = decode(data, max_pixels=max_pixels)
-    except RefusedImageError as error:
-        return Refused(path, error.reason, error.detail)
-    height, width, _ = decoded.pixels_HWC.shape
-    row = ImageRow(
-        image=image_id(data),
-        width=width,
-        height=height,
-        format=decoded.format,
-        mode=decoded.mode,
-        frames=decoded.frames,
-        size_bytes=len(data),
-    )
-    return ReadImage(path, row)
 
 
 def prepare(
@@ -111,15 +76,17 @@ def prepare(
     Raises:
         ValueError: if a captions file is missing or malformed.
     """
-    listings = [list_corpus(name, config.captions) for name in corpora]
-    listed = digest([list(listing) for listing in listings])
+    reading = Reading(**config.model_dump(exclude={"max_pixels"}))
+    opened = [open_corpus(name, reading) for name in corpora]
+    listed = digest([list(one.listing) for one in opened])
+    asked = config.model_dump(include=COLUMNS, exclude_defaults=True)
     return Context(
         site=site,
         config=config,
-        facts={"corpora": list(corpora), "listed": listed, "max_pixels": config.max_pixels},
+        facts={"corpora": list(corpora), "listed": listed, "max_pixels": config.max_pixels} | asked,
         inputs={},
         made_by=made_by(__name__),
-        given=listings,
+        given=opened,
         refresh=rehash,
     )
 
@@ -147,18 +114,20 @@ def run(context: Context) -> Outcome:
         ValueError: if the corpora hold no image at all; the refusals are stored first.
     """
     corpora: Sequence[str] = context.facts["corpora"]
-    listings: Sequence[Listing] = context.given
+    given: Sequence[Opened] = context.given
+    listings = [opened.listing for opened in given]
     before = set(paths.images(context.db, corpora))
-    for listing in listings:
-        _sync(context, listing)
+    for opened in given:
+        sync_files(context, opened)
+        sync_archives(context, opened)
     after = paths.images(context.db, corpora)
     found = refused.read(context.db, NAME, corpora)
     reasons = Counter(row.reason for row in found)
-    files = sum(len(listing.files) for listing in listings)
+    files = sum(len(listing.files) + len(listing.archives) for listing in listings)
     if not after:
         told = ", ".join(f"{count} {reason}" for reason, count in sorted(reasons.items()))
         message = (
-            f"no image in {', '.join(corpora)}: {files} files, {told or 'the folder is empty'}"
+            f"no image in {', '.join(corpora)}: {files} files, {told or 'the corpus is empty'}"
             f"; `mmvp show refused` lists the reasons"
         )
         raise ValueError(message)
@@ -175,125 +144,15 @@ def run(context: Context) -> Outcome:
     )
 
 
-class Changes(NamedTuple):
-    """What a corpus asks for: files to open, rows of which other things are told, files gone."""
-
-    to_open: Sequence[str]
-    retold: Sequence[PathRow | RefusedRow]
-    gone: Sequence[str]
-
-
-def _changes(context: Context, listing: Listing) -> Changes:
-    known = _known(context.db, listing.corpus)
-    stored = set(images.ids(context.db))
-    reader = _reader(context)
-    to_open: list[str] = []
-    retold: list[PathRow | RefusedRow] = []
-    for entry in listing.files:
-        rows = known.get(entry.path, ())
-        row = next((row for row in rows if _is_same(row, entry, reader)), None)
-        lost = isinstance(row, PathRow) and row.image not in stored
-        if row is None or lost or context.refresh:
-            to_open.append(entry.path)
-        elif isinstance(row, PathRow) and (again := _retell(row, entry)) != row:
-            retold.append(again)
-    present = {entry.path for entry in listing.files} | {at.path for at in listing.unreadable}
-    return Changes(to_open, retold, sorted(known.keys() - present))
-
-
-def _retell(row: PathRow, entry: FileEntry) -> PathRow:
-    """Return the row with what the folder tells of its file now."""
-    attributes = paths.attributes_json(entry.attributes)
-    return replace(row, label=entry.label, caption=entry.caption, attributes=attributes)
-
-
 def forecast(context: Context) -> dict[str, int]:
     """Return what a run would do: files it would open, and files it would forget."""
-    changes = [_changes(context, listing) for listing in context.given]
-    return {
-        "files to open": sum(len(change.to_open) for change in changes),
-        "files gone": sum(len(change.gone) for change in changes),
-    }
-
-
-def _reader(context: Context) -> str:
-    """The fingerprint of all that decides what a file is read as."""
-    return digest([context.made_by, context.config.max_pixels])
-
-
-def _sync(context: Context, listing: Listing) -> None:
-    db, corpus, reader = context.db, listing.corpus, _reader(context)
-    changes = _changes(context, listing)
-    _commit(db, corpus, changes.retold)
-    entries = {entry.path: entry for entry in listing.files}
-    progress = Progress(NAME, len(changes.to_open), "files")
-    workers = context.site.workers
-    read = partial(read_images, max_pixels=context.config.max_pixels)
-    for done in workers.run(read, cut(changes.to_open, workers.shard_size(len(changes.to_open)))):
-        found = done.value or [Refused(path, "kills-worker", "") for path in done.shard.items]
-        images.upsert(db, [item.row for item in found if isinstance(item, ReadImage)])
-        _commit(db, corpus, [_row(corpus, item, entries[item.path], reader) for item in found])
-        record(db, NAME, done)
-        progress.add(len(found))
-    unwalked = [
-        _row(corpus, Refused(*place), FileEntry(place.path, 0, 0, None, None, {}), reader)
-        for place in listing.unreadable
-    ]
-    _commit(db, corpus, unwalked)
-    paths.remove(db, corpus, changes.gone)
-    refused.remove(db, NAME, corpus, changes.gone)
-
-
-def _known(db: Database, corpus: str) -> Mapping[str, Sequence[PathRow | RefusedRow]]:
-    """What is remembered, by path; a run killed between two tables may have left two rows."""
-    known: dict[str, list[PathRow | RefusedRow]] = {}
-    rows: list[PathRow | RefusedRow] = [*paths.read(db, [corpus])]
-    rows += refused.read(db, NAME, [corpus])
-    for row in rows:
-        known.setdefault(row.path, []).append(row)
-    return known
-
-
-def _is_same(row: PathRow | RefusedRow, entry: FileEntry, made_by: str) -> bool:
-    remembered = (row.size_bytes, row.mtime_ns, row.made_by)
-    return remembered == (entry.size_bytes, entry.mtime_ns, made_by)
-
-
-def _row(
-    corpus: str, item: ReadImage | Refused, entry: FileEntry, made_by: str
-) -> PathRow | RefusedRow:
-    if isinstance(item, Refused):
-        return RefusedRow(
-            stage=NAME,
-            corpus=corpus,
-            path=item.path,
-            reason=item.reason,
-            detail=item.detail,
-            size_bytes=entry.size_bytes,
-            mtime_ns=entry.mtime_ns,
-            made_by=made_by,
-        )
-    return PathRow(
-        corpus=corpus,
-        path=item.path,
-        image=item.row.image,
-        label=entry.label,
-        caption=entry.caption,
-        attributes=paths.attributes_json(entry.attributes),
-        size_bytes=entry.size_bytes,
-        mtime_ns=entry.mtime_ns,
-        made_by=made_by,
-    )
-
-
-def _commit(db: Database, corpus: str, rows: Sequence[PathRow | RefusedRow]) -> None:
-    """Write rows, and take away what the other table says of the same paths."""
-    good = [row for row in rows if isinstance(row, PathRow)]
-    bad = [row for row in rows if isinstance(row, RefusedRow)]
-    paths.upsert(db, good)
-    refused.upsert(db, bad)
-    refused.remove(db, NAME, corpus, [row.path for row in good])
-    paths.remove(db, corpus, [row.path for row in bad])
+    to_open, gone = 0, 0
+    for opened in context.given:
+        changes = find_changes(context, opened)
+        archives = find_archives(context, opened)
+        to_open += len(changes.to_open) + len(archives.to_open)
+        gone += len(changes.gone) + len(archives.gone)
+    return {"files to open": to_open, "files gone": gone}
 
 
 def _key(row: PathRow) -> str:

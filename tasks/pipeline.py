@@ -25,10 +25,11 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from tasks.corpora.locations import find_bytes
 from tasks.encoders import Encoder
 from tasks.encoders.passes import Started
 from tasks.encoders.recipes import fit
-from tasks.images import RefusedImageError, decode_pixels, find_bytes
+from tasks.images import RefusedImageError, decode_pixels
 
 PASSES_AHEAD: Final = 2
 """Decoded images may wait for so many passes."""

@@ -23,8 +23,10 @@ from storage.pairs import PairRow
 from storage.paths import PathRow
 from storage.receipts import Receipt, digest_rows
 from tasks.attributes import Knowledge, know
+from tasks.corpora.corpus import REASONS as CORPUS_REASONS
+from tasks.corpora.locations import read_location
 from tasks.findings import Findings, find, results_of
-from tasks.images import REASONS, RefusedImageError, decode, read_file
+from tasks.images import REASONS, RefusedImageError, decode
 from tasks.mining.selection import LEFT_OUT
 from tasks.mining.thresholds import Observed, observe
 from tasks.questions import stage as asking
@@ -44,8 +46,6 @@ RECEIPTS: Final[Mapping[str, str]] = {
 OTHER_REASONS = {
     "changed": "the file holds other bytes than when it was read; run again",
     "kills-worker": "every worker that was given it died",
-    "linked-folder": "a link to a folder; name the folder itself as a corpus to have it read",
-    "name-not-utf8": "the file's name is no UTF-8 text; rename it",
     "duplicate": "a file with the same bytes as another; the image counts once",
     "caption-without-file": "a caption or a row of metadata for a file that the corpus lacks",
     "image-without-vector": "an image that could not be embedded",
@@ -185,7 +185,7 @@ def gather(context: Context) -> ReportContents:
         mined_ssl_M=np.array([row.ssl_cosine for row in rows]),
         versions=_versions(inputs, context.given),
         settings=_settings(context.facts["figures"]),
-        reasons_explained={**REASONS, **OTHER_REASONS, **LEFT_OUT, **asking.REASONS},
+        reasons_explained=_reasons(),
         results=results_of(context.given, _knowledge(context)),
     )
 
@@ -256,9 +256,13 @@ def _cards(rows: Sequence[PairRow], files: Sequence[PathRow]) -> list[PairCard]:
     ]
 
 
+def _reasons() -> dict[str, str]:
+    return {**REASONS, **CORPUS_REASONS, **OTHER_REASONS, **LEFT_OUT, **asking.REASONS}
+
+
 def _read_image(path: str) -> NDArray[np.uint8] | str:
     try:
-        return decode(read_file(Path(path))).pixels_HWC
+        return decode(read_location(path)).pixels_HWC
     except RefusedImageError as error:
         return error.reason
 

@@ -5,14 +5,19 @@ Keep out: walking folders (`tasks.corpora`); how attributes are stored (`storage
 """
 
 import csv
+import io
 import json
 import math
 import os
+import posixpath
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from itertools import chain
 from pathlib import Path
 from typing import Final, NamedTuple, TextIO
+
+from tasks.corpora.places import full_name, inside, is_uri, open_place
+from tasks.images import RefusedImageError
 
 SIDECARS: Final = ("captions.jsonl", "captions.csv", "metadata.jsonl", "metadata.csv")
 """Files that are read when they lie at the top of a corpus and none is named."""
@@ -33,23 +38,25 @@ class SidecarEntry(NamedTuple):
 UNTOLD: Final = SidecarEntry(None, {})
 
 
-def find_sidecar(corpus: str, named: str | None) -> Path | None:
+def find_sidecar(corpus: str, named: str | None, paths: Collection[str]) -> str | None:
     """Return the file that is named, else the first of the usual ones that tells of images.
+
+    `paths` are the files of the corpus.
 
     Raises:
         ValueError: if the named file is missing, or a usual one is malformed.
     """
     if named is not None:
-        path = Path(named).expanduser()
-        if not path.is_file():
+        place = full_name(named)
+        if not is_uri(place) and not Path(place).is_file():
             message = f"captions file {named!r} does not exist; give a CSV or JSONL file"
             raise ValueError(message)
-        return path.resolve()
-    candidates = (Path(corpus, name) for name in SIDECARS)
-    return next((path for path in candidates if path.is_file() and _tells_of_images(path)), None)
+        return place
+    candidates = (inside(corpus, name) for name in SIDECARS)
+    return next((path for path in candidates if path in paths and _tells_of_images(path)), None)
 
 
-def read_sidecar(sidecar: Path, corpus: str) -> Mapping[str, SidecarEntry]:
+def read_sidecar(sidecar: str, corpus: str) -> Mapping[str, SidecarEntry]:
     """Read a CSV or JSONL file with an image a row: absolute path -> what the row tells of it.
 
     Paths are relative to the corpus. The columns of path and caption may have any of the usual
@@ -67,23 +74,31 @@ def read_sidecar(sidecar: Path, corpus: str) -> Mapping[str, SidecarEntry]:
         path = next((row[name] for name in PATH_COLUMNS if row.get(name)), None)
         if path is None:
             message = (
-                f"captions file {str(sidecar)!r}, line {line}: no column names the image, found "
+                f"captions file {sidecar!r}, line {line}: no column names the image, found "
                 f"{sorted(map(str, row))}, expected one of {', '.join(PATH_COLUMNS)}"
             )
             raise ValueError(message)
         entry = _entry(row)
         if entry != UNTOLD:
-            place = os.path.normpath(Path(corpus, str(path)))
+            place = _place(corpus, str(path))
             earlier = told.get(place, UNTOLD)
             attributes = {**earlier.attributes, **entry.attributes}
             told[place] = SidecarEntry(entry.caption or earlier.caption, attributes)
     if seen and seen <= set(PATH_COLUMNS):
         message = (
-            f"captions file {str(sidecar)!r}: no column holds captions or attributes, found "
+            f"captions file {sidecar!r}: no column holds captions or attributes, found "
             f"{sorted(map(str, seen))}, expected one of {', '.join(CAPTION_COLUMNS)}, or others"
         )
         raise ValueError(message)
     return told
+
+
+def _place(corpus: str, path: str) -> str:
+    if is_uri(path):
+        return path
+    if is_uri(corpus):
+        return inside(corpus, posixpath.normpath(path))
+    return os.path.normpath(Path(corpus, path))
 
 
 def _entry(row: Mapping[str, object]) -> SidecarEntry:
@@ -96,12 +111,12 @@ def _entry(row: Mapping[str, object]) -> SidecarEntry:
         sys.intern(name): sys.intern(text)
         for name, value in row.items()
         if name and name not in PATH_COLUMNS and name != caption_column
-        if (text := _short_text(value))
+        if (text := short_text(value))
     }
     return SidecarEntry(str(row[caption_column]) if caption_column else None, attributes)
 
 
-def _short_text(value: object) -> str:
+def short_text(value: object) -> str:
     """Return a scalar's text; nothing of other values, of text that is long, of NaN."""
     if isinstance(value, bool):
         return "yes" if value else "no"
@@ -113,9 +128,9 @@ def _short_text(value: object) -> str:
     return text if len(text) <= ATTRIBUTE_CHARACTERS else ""
 
 
-def _tells_of_images(sidecar: Path) -> bool:
+def _tells_of_images(sidecar: str) -> bool:
     """Say whether a file that nobody named is about images; metadata may be of another kind."""
-    if sidecar.stem == "captions":
+    if sidecar.rpartition("/")[2].startswith("captions."):
         return True
     columns = (row.keys() for _, row in _rows(sidecar))
     first = next(columns, set[str]())
@@ -123,13 +138,13 @@ def _tells_of_images(sidecar: Path) -> bool:
     return names_images and any(not seen <= set(PATH_COLUMNS) for seen in chain([first], columns))
 
 
-def _rows(sidecar: Path) -> Iterator[tuple[int, Mapping[str, object]]]:
-    read = _csv_rows if sidecar.suffix.lower() == ".csv" else _jsonl_rows
+def _rows(sidecar: str) -> Iterator[tuple[int, Mapping[str, object]]]:
+    read = _csv_rows if sidecar.lower().endswith(".csv") else _jsonl_rows
     try:
-        with sidecar.open(encoding="utf-8-sig", newline="") as file:
+        with io.TextIOWrapper(open_place(sidecar), encoding="utf-8-sig", newline="") as file:
             yield from read(file)
-    except (OSError, ValueError) as error:
-        message = f"captions file {str(sidecar)!r} cannot be read: {error}"
+    except (OSError, RefusedImageError, ValueError) as error:
+        message = f"captions file {sidecar!r} cannot be read: {error}"
         raise ValueError(message) from error
 
 

@@ -14,9 +14,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from tasks.corpora.locations import find_pixels
 from tasks.encoders import EncoderConfig, check_name, load_tokens
 from tasks.encoders.specs import Device
-from tasks.images import RefusedImageError, find_pixels
+from tasks.images import RefusedImageError
 from tasks.training.recipe import LAYERS
 
 IMAGES_AT_ONCE = 512

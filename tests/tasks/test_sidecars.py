@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 
-from tasks.corpora import list_corpus
 from tasks.sidecars import (
     ATTRIBUTE_CHARACTERS,
     CAPTION_COLUMNS,
@@ -14,6 +13,7 @@ from tasks.sidecars import (
     SidecarEntry,
     read_sidecar,
 )
+from tests.tasks.corpora.listings import list_corpus
 
 
 @pytest.fixture
@@ -33,7 +33,7 @@ def put(corpus, *names, content="x"):
 def rows_of(corpus, *rows, name="captions.jsonl"):
     """Return what a sidecar with these rows says, by the path that they write."""
     put(corpus, name, content="".join(json.dumps(row) + "\n" for row in rows))
-    told = read_sidecar(corpus / name, str(corpus))
+    told = read_sidecar(str(corpus / name), str(corpus))
     return {str(Path(path).relative_to(corpus)): entry for path, entry in told.items()}
 
 

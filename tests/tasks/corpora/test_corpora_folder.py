@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tasks.corpora import list_corpus, resolve_corpus
+from tasks.corpora.opening import resolve_corpus
+from tests.tasks.corpora.listings import list_corpus
 
 
 @pytest.fixture
@@ -183,5 +184,7 @@ def test_a_corpus_has_one_name_however_it_is_written(corpus, tmp_path, monkeypat
 def test_a_corpus_that_is_no_folder_is_refused(corpus, name, found):
     put(corpus, "1.png")
 
-    with pytest.raises(ValueError, match=f"corpus '.*{name}' must be a folder .* found {found}"):
+    with pytest.raises(
+        ValueError, match=f"corpus '.*{name}' must be a folder of images.* found {found}"
+    ):
         resolve_corpus(str(corpus / name))
