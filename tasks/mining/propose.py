@@ -34,8 +34,8 @@ def proposals(
 ) -> Iterator[Places]:
     """Yield all near pairs of two blocks, and some others, none twice; `upper`: only i < j."""
     by_codes = _code_search(plan, rows, columns, kernel, upper=upper) if plan.codebooks else None
-    for across in _parts(range(len(rows)), CUT_ROWS):
-        for down in _parts(range(len(columns)), CUT_COLUMNS):
+    for across in _parts(range(len(rows)), CUT_ROWS * kernel.cut_scale):
+        for down in _parts(range(len(columns)), CUT_COLUMNS * kernel.cut_scale):
             if upper and down.stop <= across.start + 1:
                 continue
             found = by_codes(across, down) if by_codes else None
@@ -58,7 +58,8 @@ def _code_search(
 
     first, *others = zip(rows.codes, columns.codes, plan.codebooks, strict=True)
     scan = kernel.scan(first[0], first[1], first[2].constant)
-    largest = min(len(rows), CUT_ROWS) * min(len(columns), CUT_COLUMNS)
+    sizes = CUT_ROWS * kernel.cut_scale, CUT_COLUMNS * kernel.cut_scale
+    largest = min(len(rows), sizes[0]) * min(len(columns), sizes[1])
     room = np.empty((2, int(largest * DENSE) + 1), np.int32)
 
     def search(across: range, down: range) -> Places | None:

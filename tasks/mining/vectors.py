@@ -94,9 +94,9 @@ class Vectors:
         from tasks.mining.kernels import verify
 
         other = other or self
-        one_kind, other_kind = ((side._raw_ND.dtype.name, side.width) for side in (self, other))
-        if one_kind != other_kind:
-            message = f"vectors to compare must be alike, found {one_kind} and {other_kind}"
+        if (self.width, self._raw_ND.dtype) != (other.width, other._raw_ND.dtype):
+            kinds = " and ".join(f"{rows.width} x {rows._raw_ND.dtype}" for rows in (self, other))
+            message = f"vectors to compare must be alike, found {kinds}"
             raise ValueError(message)
         cosine_P = np.empty(len(i))
         verify.cosines(self._by_address(), other._by_address(), i, j, cosine_P)

@@ -29,7 +29,7 @@ def some_vectors(rng, width):
     return np.vstack([first + apart * rng.normal(size=(40, width)), -first, 3 * first])
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=100)
 @given(
     SEEDS,
     st.sampled_from([2, 3, 16, 31, 32, 33, 64, 200, 700]),
@@ -50,7 +50,7 @@ def test_a_pair_on_the_threshold_passes_with_any_axes(seed, width, codes, dtype)
         assert passes(codebook, vectors)[upper][cosines > above].all()
 
 
-@settings(deadline=None, max_examples=50)
+@settings(deadline=None, max_examples=20)
 @given(SEEDS, st.sampled_from([64, 300]))
 def test_the_bound_is_not_idle(seed, width):
     """Codes as long as the vectors rule out what is well beyond the threshold."""

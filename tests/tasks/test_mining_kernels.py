@@ -2,8 +2,10 @@
 
 import json
 import logging
+import os
 import subprocess
 import sys
+from importlib.util import find_spec
 
 import numpy as np
 import pytest
@@ -120,7 +122,7 @@ def test_a_kernel_of_another_processor_is_not_even_tried(monkeypatch):
 
 
 def test_a_kernel_that_nobody_knows_is_named_with_those_there_are():
-    with pytest.raises(ValueError, match="no kernel is called 'mmx', expected one of vnni, avxv"):
+    with pytest.raises(ValueError, match="no kernel is called 'mmx', expected one of triton, vnni"):
         choose_kernel("mmx")
 
 
@@ -150,3 +152,39 @@ def test_choosing_a_kernel_loads_no_compiler_before():
 
     assert "tasks.mining.search" in done.stdout.split()
     assert not {"numba", "llvmlite"} & {*done.stdout.split()}
+
+
+INTERPRETED = """
+import numpy as np
+from tasks.mining.kernels import triton
+rng = np.random.default_rng(0)
+for codes in (32, 48):
+    rows, columns = rng.integers(-127, 128, (2, 203, codes)).astype(np.int8)
+    biases = rng.integers(-1000, 1000, (2, 203)).astype(np.int32)
+    sums = rows.astype(int) @ columns.T.astype(int) - biases[0][:, None] - biases[1] - 60_000
+    scan = triton.scans((rows, biases[0]), (columns, biases[1]), -60_000, device="cpu", side=64)
+    room = np.empty((2, 8000), np.int32)
+    for first, upper in ((10, False), (60, True)):
+        expected = np.zeros(sums.shape, bool)
+        expected[first:190, 64:199] = sums[first:190, 64:199] >= 0
+        expected = np.triu(expected, 1) if upper else expected
+        count = scan(slice(first, 190), slice(64, 199), *room, upper)
+        found = {*zip(*room[:, :count].tolist())}
+        assert 0 < count == len(found) == expected.sum(), (codes, count, expected.sum())
+        assert found == {*zip(*np.nonzero(expected))}, codes
+        assert scan(slice(first, 190), slice(64, 199), *room[:, : count - 1], upper) == count
+"""
+
+
+@pytest.mark.skipif(find_spec("triton") is None, reason="Triton is not installed")
+def test_the_kernel_for_gpus_finds_the_pairs_of_numpy_in_tritons_interpreter():
+    done = subprocess.run(
+        [sys.executable, "-c", INTERPRETED],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=selftest.ROOT,
+        env={**os.environ, "TRITON_INTERPRET": "1"},
+    )
+
+    assert done.returncode == 0, done.stderr

@@ -9,6 +9,7 @@ This module and `selftest` load neither numba nor LLVM before a kernel is chosen
 import logging
 from dataclasses import dataclass
 from functools import cache
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
@@ -17,20 +18,30 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
+GPU: Final = "triton"
+
+
 @dataclass(frozen=True, slots=True)
 class Kernel:
     """A way to scan a tile, with what it costs."""
 
     name: str
     needs: tuple[str, ...]
-    """Features of the processor, by LLVM's names."""
+    """Features of the processor, by LLVM's names, or "cuda"."""
     pair_ns: float
     """CPU time of a pair, beside its codes."""
     code_ns: float
     """CPU time of a pair for each of its codes."""
+    cut_scale: int = 1
+    """How much larger cuts are each way than those that fit a core's cache."""
 
     def scan(self, rows: Any, columns: Any, constant: int) -> "Scan":
         """Prepare the scan of two blocks' codes: see `scan.Scan`."""
+        if self.name == GPU:
+            # Not by `import`: torch is loaded where there is a GPU alone, and whatever finds the
+            # pairs to look at is no part of what names a mining.
+            on_gpu: Scan = import_module(f"{__name__}.triton").scans(rows, columns, constant)
+            return on_gpu
         from tasks.mining.kernels import scan
 
         if self.needs:
@@ -41,13 +52,15 @@ class Kernel:
 KERNELS: Final = {
     kernel.name: kernel
     for kernel in (
+        Kernel(GPU, ("cuda",), pair_ns=0.001, code_ns=0.00001, cut_scale=2),
         Kernel("vnni", ("avx512f", "avx512bw", "avx512vnni"), pair_ns=0.01, code_ns=0.0019),
         Kernel("avxvnni", ("avx2", "avxvnni"), pair_ns=0.01, code_ns=0.0038),
         Kernel("avx2", ("avx2",), pair_ns=0.01, code_ns=0.0077),
         Kernel("plain", (), pair_ns=0.8, code_ns=0.015),
     )
 }
-"""Fastest first; costs as measured on one core of an AMD Zen 5, only their ratios count."""
+"""Fastest first; costs as measured on one core of an AMD Zen 5 (that of the GPU's is a guess), of
+which only the ratios count."""
 
 PLAIN: Final = "plain"
 

@@ -14,6 +14,7 @@ import tempfile
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
+from threading import Lock
 from types import FunctionType
 from typing import Any
 
@@ -21,6 +22,9 @@ import numba
 
 OPTIONS = {"nogil": True, "error_model": "numpy", "cache": True}
 """No fast-math: sums keep their order, so that bits are the same on every machine."""
+
+DECORATING = Lock()
+"""numba has one cache folder at a time for all threads."""
 
 
 @cache
@@ -56,10 +60,11 @@ def compiled(function: Any, suffix: str = "", **names: Any) -> Callable[..., Any
     )
     copy.__qualname__ = copy.__name__
     copy.__module__ = function.__module__
-    before = numba.config.CACHE_DIR
-    numba.config.CACHE_DIR = str(cache_folder())  # read when the function is decorated, not later
-    try:
-        done: Callable[..., Any] = numba.njit(**OPTIONS)(copy)
-    finally:
-        numba.config.CACHE_DIR = before
+    with DECORATING:
+        before = numba.config.CACHE_DIR
+        numba.config.CACHE_DIR = str(cache_folder())  # read when the function is decorated
+        try:
+            done: Callable[..., Any] = numba.njit(**OPTIONS)(copy)
+        finally:
+            numba.config.CACHE_DIR = before
     return done

@@ -20,16 +20,18 @@ from pathlib import Path
 from filelock import FileLock
 
 ROOT = Path(__file__).resolve().parents[3]
+NVIDIA = Path("/dev/nvidiactl")
 SECONDS = 300
 WIDTHS = (16, 32, 64, 96, 128)
 
 
 @cache
 def processor_features() -> frozenset[str]:
-    """Return the features of this machine's processor, by LLVM's names."""
+    """Return the features of this machine's processor, by LLVM's names, "cuda" with a driver."""
     import llvmlite.binding
 
-    return frozenset(name for name, has in llvmlite.binding.get_host_cpu_features().items() if has)
+    names = {name for name, has in llvmlite.binding.get_host_cpu_features().items() if has}
+    return frozenset(names | ({"cuda"} if NVIDIA.exists() else set()))
 
 
 def trial(name: str) -> str | None:
