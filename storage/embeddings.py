@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from storage import fragments
 from storage.database import Database, TableSpec, location
-from storage.fragments import BATCH_ROWS
+from storage.fragments import BATCH_ROWS, READ_ROWS
 from storage.receipts import Receipt
 
 PREFIX: Final = "embeddings_"
@@ -150,7 +150,7 @@ def insert(
 
 
 def scan(db: Database, encoder: str, *, version: int) -> Iterator[Rows]:
-    """Yield all rows in the table's own order, at most 8192 at once, without copying a vector.
+    """Yield all rows in the table's own order, at most 4096 at once, without copying a vector.
 
     The order is that of the offsets that `take` wants, and stays what it is for a version.
 
@@ -159,9 +159,8 @@ def scan(db: Database, encoder: str, *, version: int) -> Iterator[Rows]:
     """
     if version:
         dataset = fragments.open_rows(db, _ids_spec(encoder), version)
-        for batch in dataset.scanner(
-            columns=["image", "vector"], batch_size=BATCH_ROWS
-        ).to_batches():
+        columns = ["image", "vector"]
+        for batch in dataset.scanner(columns=columns, batch_size=READ_ROWS).to_batches():
             yield Rows(batch["image"], _vectors(batch["vector"]))
 
 

@@ -21,7 +21,10 @@ from lance.fragment import write_fragments
 from storage.database import Database, StoreError, TableSpec
 
 BATCH_ROWS: Final = 8192
-"""Rows that are written or read at once; larger batches cost more per row, not less."""
+"""Rows that are written at once; larger batches cost more per row, not less."""
+
+READ_ROWS: Final = 4096
+"""Rows that are read at once; with more, vectors fall out of the caches before they are used."""
 
 SMALL_FRAGMENTS: Final = 64
 """From so many fragments below `BATCH_ROWS` rows on, `clean` joins them."""

@@ -125,7 +125,7 @@ def _fit_ahead(
     with ThreadPoolExecutor(threads) as pool:
         try:
             for item in items:
-                waiting.append(pool.submit(_fit, item, encoders, busy))
+                waiting.append(pool.submit(fit_item, item, encoders, busy))
                 if len(waiting) >= ahead:
                     yield waiting.popleft().result()
             while waiting:
@@ -135,7 +135,8 @@ def _fit_ahead(
                 future.cancel()
 
 
-def _fit(item: ImageItem, encoders: Mapping[str, Encoder], busy: Busy) -> Fitted:
+def fit_item(item: ImageItem, encoders: Mapping[str, Encoder], busy: Busy) -> Fitted:
+    """Read, decode and resize one image for the encoders that lack it."""
     with busy.at("decode"):
         try:
             pixels_HWC = decode_pixels(find_bytes(item.key, item.paths))

@@ -14,7 +14,8 @@ import os
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
+from concurrent.futures import CancelledError
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Any, Generic, Literal, Self, TypeVar
@@ -157,8 +158,17 @@ class Workers:
         """Return how many of these items a shard should have."""
         if self.config.shard_images:
             return self.config.shard_images
-        workers = len(self._open().nthreads()) if items > SHARD_IMAGES[0] else 1
-        return min(max(-(-items // (SHARDS_A_WORKER * workers)), SHARD_IMAGES[0]), SHARD_IMAGES[1])
+        least, most = SHARD_IMAGES
+        if items <= least:  # no reason to start a cluster
+            return least
+        return min(max(-(-items // (SHARDS_A_WORKER * self._count())), least), most)
+
+    def _count(self) -> int:
+        """Return the number of workers when all have started."""
+        if self.config.scheduler:
+            return max(1, len(self._open().nthreads()))
+        here = count_gpus() if self.config.device_kind() == "cuda" else _workers_that_fit()
+        return self.config.workers or max(1, here)
 
     def run(
         self,
@@ -177,13 +187,22 @@ class Workers:
         alone, until a single item is left that no worker survives: it comes back without a value.
 
         Raises:
+            ConnectionError: if the scheduler is lost.
             Exception: whatever `function` raised.
         """
-        if not shards:
-            return
+        if shards:
+            client = self._open()
+            with self._told_if_lost():
+                yield from self._run(client, function, shards)
+
+    def _run(
+        self,
+        client: Any,  # a distributed.Client
+        function: Callable[[Sequence[Item]], Value],
+        shards: Sequence[Sequence[Item]],
+    ) -> Iterator[Done[Item, Value]]:
         from distributed import KilledWorker, as_completed
 
-        client = self._open()
         waiting = deque(Shard(items=items) for items in shards)
         alone: deque[Shard[Item]] = deque()
         running: dict[Any, Shard[Item]] = {}
@@ -211,6 +230,21 @@ class Workers:
                 yield Done(shard=shard, value=value, worker=worker, pid=pid, seconds=seconds)
         finally:
             client.cancel(list(running))
+
+    @contextmanager
+    def _told_if_lost(self) -> Iterator[None]:
+        from distributed.comm import CommClosedError
+
+        try:
+            yield
+        except (CancelledError, CommClosedError) as error:
+            self._stack.close()
+            self._client = None  # the next stage, or the next try, connects anew
+            message = (
+                f"the Dask scheduler {self.config.scheduler or 'of this run'} was lost; start it "
+                f"again, then the same command: shards that are committed are not done again"
+            )
+            raise ConnectionError(message) from error
 
     def _after_loss(
         self,

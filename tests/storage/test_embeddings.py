@@ -120,7 +120,7 @@ def test_a_scan_gives_every_row_once_in_batches_that_are_views_of_what_was_read(
 
     assert [image for batch in batches for image in batch.ids.to_pylist()] == names(20_000)
     np.testing.assert_array_equal(np.concatenate([b.vectors_BD for b in batches]), vectors_ND)
-    assert max(len(batch.ids) for batch in batches) <= 8192
+    assert max(len(batch.ids) for batch in batches) <= 4096
     assert not any(batch.vectors_BD.flags.owndata for batch in batches)
     assert list(embeddings.scan(db, "clip-1", version=0)) == []
 

@@ -1,17 +1,24 @@
 """Real Dask workers: what they lose when one is killed, and what nobody else can reach."""
 
 import ipaddress
+import json
 import os
 import signal
+import subprocess
+import sys
 import time
+from contextlib import ExitStack
 from functools import partial
+from pathlib import Path
 
 import distributed
 import psutil
 import pytest
 from pydantic import ValidationError
 
-from tasks.workers import TRIES, Workers, WorkersConfig, cut
+from tasks.workers import TRIES, Workers, WorkersConfig, cut, decode_threads
+
+ROOT = Path(__file__).parents[2]
 
 
 def double(items):
@@ -222,6 +229,72 @@ def test_a_scheduler_that_does_not_answer_is_told_with_what_to_do(monkeypatch):
         pytest.raises(ConnectionError, match=told),
     ):
         list(lost.run(double, [[1]]))
+
+
+@pytest.fixture
+def foreign(tmp_path):
+    """A scheduler with a worker, in processes of their own: the address, and the scheduler."""
+    file = tmp_path / "address"
+    local = ["--host", "127.0.0.1", "--dashboard-address", "127.0.0.1:0", "--scheduler-file", file]
+    with ExitStack() as stack:
+        started = []
+        for name, options in (("scheduler", ["--port", "0"]), ("worker", ["--no-nanny"])):
+            command = [sys.executable, "-m", f"distributed.cli.dask_{name}", *local, *options]
+            started.append(subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL))
+            stack.callback(started[-1].wait)
+            stack.callback(started[-1].kill)
+        deadline = time.monotonic() + 60
+        while not file.exists() and time.monotonic() < deadline:
+            time.sleep(0.1)
+        yield json.loads(file.read_text())["address"], started[0]
+
+
+def test_a_scheduler_that_is_lost_ends_the_run_with_what_to_do(foreign):
+    address, scheduler = foreign
+
+    with Workers(WorkersConfig(scheduler=address)) as guests:
+        results = guests.run(wait_and_double, cut(range(9), 1))
+        next(results)
+        scheduler.kill()
+        with pytest.raises(ConnectionError, match=f"the Dask scheduler {address} was lost; start"):
+            list(results)
+
+
+@pytest.mark.parametrize(
+    ("count", "set_to", "expected"),
+    [(10, None, 256), (5_000, None, 625), (10**6, None, 8192), (5_000, 7, 7)],
+)
+def test_a_shard_is_large_enough_to_write_and_small_enough_for_all_workers_to_share(
+    workers, monkeypatch, count, set_to, expected
+):
+    monkeypatch.setattr(workers, "config", WorkersConfig(workers=2, shard_images=set_to))
+
+    assert workers.shard_size(count) == expected
+
+
+def threads_of(items):
+    return [os.environ.get(name) for name in items]
+
+
+def test_a_worker_has_one_thread_of_every_library(workers):
+    names = ["OMP_NUM_THREADS", "MKL_NUM_THREADS", "LANCE_CPU_THREADS"]
+
+    (done,) = workers.run(threads_of, [names])
+
+    assert done.value == ["1", "1", "1"]
+
+
+@pytest.mark.parametrize(
+    ("device", "cores", "gpus", "expected"),
+    [("cpu", 16, 0, 1), ("cuda", 16, 4, 4), ("cuda", 2, 4, 1)],
+)
+def test_a_gpu_has_its_share_of_the_cores_to_decode_with(
+    monkeypatch, device, cores, gpus, expected
+):
+    monkeypatch.setattr("tasks.workers.count_gpus", lambda: gpus)
+    monkeypatch.setattr("tasks.workers._cores", lambda: cores)
+
+    assert decode_threads(device) == expected
 
 
 @pytest.mark.parametrize(
