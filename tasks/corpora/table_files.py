@@ -11,7 +11,7 @@ import itertools
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from types import TracebackType
-from typing import BinaryIO, Final, NamedTuple, Protocol, Self
+from typing import Any, BinaryIO, Final, NamedTuple, Protocol, Self
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -176,13 +176,16 @@ class _Arrow(_Closing):
 
     def __init__(self, file: BinaryIO, place: str) -> None:
         super().__init__(file)
-        is_file = file.read(len(_ARROW_FILE)) == _ARROW_FILE
-        file.seek(0)
-        source = file if is_uri(place) else pa.memory_map(place)
-        self._reader = pa.ipc.open_file(source) if is_file else pa.ipc.open_stream(source)
-        self._is_file = is_file
-        self.schema = self._reader.schema
+        self._place = place
+        self._is_file = file.read(len(_ARROW_FILE)) == _ARROW_FILE
+        self.schema = self._open().schema
         self.groups: Sequence[tuple[int, int]] = ()
+
+    def _open(self) -> Any:  # a pyarrow.RecordBatchFileReader or -StreamReader
+        """Return a reader that begins at the first batch."""
+        self._file.seek(0)
+        source = self._file if is_uri(self._place) else pa.memory_map(self._place)
+        return pa.ipc.open_file(source) if self._is_file else pa.ipc.open_stream(source)
 
     def batches(
         self, columns: Sequence[str], start: int, stop: int | None, *, size: int = BATCH_ROWS
@@ -197,11 +200,12 @@ class _Arrow(_Closing):
                     return
 
     def _all(self) -> Iterator[pa.RecordBatch]:
+        reader = self._open()
         if not self._is_file:
-            yield from self._reader
+            yield from reader
             return
-        for index in range(self._reader.num_record_batches):
-            yield self._reader.get_batch(index)
+        for index in range(reader.num_record_batches):
+            yield reader.get_batch(index)
 
     def _checked(self, rows: pa.RecordBatch, first: int, size: int) -> Iterator[Batch]:
         rows.validate(full=True)
