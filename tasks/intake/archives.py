@@ -12,7 +12,6 @@ killed at any moment leaves either an archive that is opened again or one that i
 import logging
 from collections import Counter
 from collections.abc import Collection, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from itertools import chain
 from typing import NamedTuple
@@ -30,6 +29,7 @@ from tasks.intake.reading import (
     Refused,
     commit,
     commit_images,
+    cut_archives,
     name_rows,
     read_parts,
     row_of,
@@ -41,8 +41,8 @@ from tasks.workers import cut
 
 log = logging.getLogger(__name__)
 
-OPENED_AT_ONCE = 16
-"""Archives whose headers are read at the same time, to cut them into parts."""
+OPENED_AT_ONCE = 32
+"""Archives whose headers a worker reads at once, to cut them into parts."""
 
 
 class ArchiveChanges(NamedTuple):
@@ -83,8 +83,7 @@ def sync_archives(context: Context, opened: Opened) -> None:
         corpus_shards.forget(db, STAGE, corpus, archive, but=None)
     if not to_open:
         return
-    with ThreadPoolExecutor(OPENED_AT_ONCE) as pool:
-        parts = list(chain.from_iterable(pool.map(opened.corpus.cut, to_open)))
+    parts = _cut(context, opened, to_open)
     versions = {archive.path: _version(context, archive) for archive in to_open}
     read_before = _recorded(context, corpus)
     todo = [
@@ -106,6 +105,17 @@ def sync_archives(context: Context, opened: Opened) -> None:
             corpus_shards.forget(db, STAGE, corpus, part.archive, but=version)
         corpus_shards.upsert(db, [_row(corpus, part, len(found), versions[part.archive])])
         progress.add(1)
+
+
+def _cut(context: Context, opened: Opened, archives: Sequence[Archive]) -> list[Part]:
+    """Cut archives into parts, on workers: the headers of a damaged one can end a process."""
+    workers = context.site.workers
+    cut_all = partial(cut_archives, corpus=opened.corpus)
+    parts: list[Part] = []
+    for done in workers.run(cut_all, cut(archives, OPENED_AT_ONCE)):
+        whole = [Part(one.path, 0, 1, 0, None, one.path) for one in done.shard.items]
+        parts += whole if done.value is None else done.value
+    return sorted(parts)
 
 
 def _store(context: Context, corpus: str, found: Sequence[Read], version: Version) -> None:

@@ -14,7 +14,7 @@ from storage.database import Database
 from storage.images import ImageRow
 from storage.paths import PathRow
 from storage.refused import RefusedRow
-from tasks.corpora.corpus import Corpus, Item, Part, Refusal, Told
+from tasks.corpora.corpus import Archive, Corpus, Item, Part, Refusal, Told
 from tasks.images import RefusedImageError, decode, image_id
 from tasks.workers import cut
 
@@ -44,6 +44,15 @@ Read = ReadImage | Refused
 def read_parts(parts: Sequence[Part], *, corpus: Corpus, max_pixels: int) -> list[Read]:
     """Open, hash and decode; every row gives its image or the reason why not."""
     return [_read(item, max_pixels) for part in _joined(parts) for item in corpus.read(part)]
+
+
+def cut_archives(archives: Sequence[Archive], *, corpus: Corpus) -> list[Part]:
+    """Cut archives into parts.
+
+    Raises:
+        ValueError: if one lacks a column that it needs.
+    """
+    return [part for archive in archives for part in corpus.cut(archive)]
 
 
 def name_rows(parts: Sequence[Part], *, corpus: Corpus) -> list[Part]:

@@ -5,8 +5,9 @@ from tasks.corpora.opening import open_corpus, resolve_corpus
 
 
 def list_corpus(corpus, captions_file=None):
-    """Return the listing of a corpus by its full name."""
-    return open_corpus(corpus, Reading(captions=captions_file)).listing
+    """Return the listing of a corpus by its full name, or by any name of a remote one."""
+    name = resolve_corpus(corpus) if "://" in corpus else corpus
+    return open_corpus(name, Reading(captions=captions_file)).listing
 
 
 def read_items(corpus, **asked):

@@ -13,7 +13,7 @@ from tasks.corpora.locations import find_pixels
 from tasks.images import decode
 from tasks.ingest import IngestConfig
 from tasks.stage import Site
-from tasks.workers import Workers, WorkersConfig
+from tasks.workers import Done, Shard, Workers, WorkersConfig
 from tests.tasks.corpora import builders
 from tests.tasks.corpora.builders import pictures
 
@@ -221,7 +221,7 @@ class Killed(BaseException):
     """Stands for a process that is gone."""
 
 
-@pytest.mark.parametrize("writes", range(0, 24, 3))
+@pytest.mark.parametrize("writes", range(0, 20, 3))
 def test_a_run_killed_between_any_two_writes_goes_on_to_the_same_rows(
     site, tmp_path, monkeypatch, writes
 ):
@@ -307,3 +307,45 @@ def test_rows_of_metadata_are_stored_as_canonical_json(site, tmp_path):
 
     (row,) = paths.read(site.db, [str(tmp_path / "a.parquet")])
     assert row.attributes == json.dumps({"a": "yes", "z": "1.5"}, separators=(",", ":"))
+
+
+class Deadly(Workers):
+    """Works in this process; a shard that holds `poison` is lost, as `Workers` loses it."""
+
+    poison = builders.picture(3).data
+
+    def run(self, function, shards):
+        waiting = [Shard(items=items, attempts=1) for items in shards]
+        while waiting:
+            shard = waiting.pop()
+            try:
+                value = function(shard.items)
+            except RuntimeError:
+                value, middle = None, len(shard.items) // 2
+                if middle:
+                    halves = (shard.items[:middle], shard.items[middle:])
+                    waiting += [Shard(items=items, attempts=2) for items in halves]
+                    continue
+            yield Done(shard=shard, value=value, worker="", pid=0, seconds=0.0)
+
+
+def test_a_row_that_takes_its_workers_down_costs_itself_alone(site, tmp_path, monkeypatch):
+    corpus = tmp_path / "corpus"
+    builders.write_tar(corpus / "a.tar", pictures(5))
+    builders.write_parquet(tmp_path / "b.parquet", pictures(5))
+
+    def die(data, **options):
+        if data == Deadly.poison:
+            raise RuntimeError
+        return decode(data, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("tasks.intake.reading.decode", die)
+        deadly = Deadly(WorkersConfig())
+        run(Site(db=site.db, home=site.home, workers=deadly), corpus, tmp_path / "b.parquet")
+
+    assert reasons(site, corpus) == {"a.tar!/000000003.png": "kills-worker"}
+    assert list(reasons(site, tmp_path / "b.parquet").values()) == ["kills-worker"]
+    assert set(told(site)) == {one.image for one in pictures(5) if one.data != Deadly.poison}
+    idle = Site(db=site.db, home=site.home, workers=NOBODY)
+    assert run(idle, corpus, tmp_path / "b.parquet").new == 0
