@@ -193,13 +193,14 @@ class Workers:
         if shards:
             client = self._open()
             with self._told_if_lost():
-                yield from self._run(client, function, shards)
+                yield from self._run(client, function, shards, needs)
 
     def _run(
         self,
         client: Any,  # a distributed.Client
-        function: Callable[[Sequence[Item]], Value],
+        function: Callable[..., Value],
         shards: Sequence[Sequence[Item]],
+        needs: Callable[[Sequence[Item]], Sequence[Any]],
     ) -> Iterator[Done[Item, Value]]:
         from distributed import KilledWorker, as_completed
 
