@@ -27,7 +27,7 @@ def make(features: str, images: int, width: int) -> Both:
     ssl_NE *= (np.arange(SSL_WIDTH, dtype=np.float32) + 4) ** np.float32(-0.4)
     clip_ND /= np.linalg.norm(clip_ND, axis=1, keepdims=True)
     ssl_NE /= np.linalg.norm(ssl_NE, axis=1, keepdims=True)
-    _plant(rng, clip_ND, ssl_NE)
+    plant(rng, clip_ND, ssl_NE)
     return clip_ND, ssl_NE
 
 
@@ -43,7 +43,7 @@ def _cone(rng: np.random.Generator, images: int, width: int) -> NDArray[np.float
     return clip_ND + mean_D / np.linalg.norm(mean_D)
 
 
-def _plant(
+def plant(
     rng: np.random.Generator, clip_ND: NDArray[np.float32], ssl_NE: NDArray[np.float32]
 ) -> None:
     """Turn 2 % of the images into near-duplicates of others."""

@@ -93,7 +93,7 @@ class Plan:
             map_DK = np.frombuffer(arrays, "<f4", width * codes, at).reshape(width, codes)
             centre_K = np.frombuffer(arrays, "<f8", codes, at + map_DK.nbytes)
             at += map_DK.nbytes + centre_K.nbytes
-            books.append(Codebook(map_DK, centre_K, **book))
+            books.append(Codebook(map_DK.copy(), centre_K.copy(), **book))  # aligned, as made
         return cls(head["clip_above"], head["ssl_below"], tuple(books))
 
 
