@@ -4,15 +4,15 @@ Put here: which vectors are missing, the function that a worker runs on a shard,
 Keep out: encoders (`tasks.encoders`); starting workers (`tasks.workers`); what a worker's threads
 do (`tasks.pipeline`); when vectors become part of the store (`tasks.commits`).
 
-A vector is a function of the image's bytes and of the encoder
-alone, so a shard may hold any images, and only what the table lacks is computed.
+A vector is a function of the image's bytes and of the encoder alone, so a shard may hold any
+images, and only what the table lacks is computed.
 """
 
 import logging
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache, partial
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict
 
@@ -22,7 +22,9 @@ from storage.receipts import Receipt, digest_rows
 from storage.refused import RefusedRow
 from tasks.commits import Commits
 from tasks.encoders import Encoder, EncoderConfig, EncoderIdentity, check_name, identify, load
+from tasks.encoders.vectors import is_precomputed
 from tasks.pipeline import Batch, Busy, Failure, ImageItem, embed_items
+from tasks.precomputed import Brought, bring
 from tasks.progress import Progress
 from tasks.stage import Context, Outcome, Receipts, Site, Stage, made_by
 from tasks.workers import cut, decode_threads
@@ -144,6 +146,7 @@ def run(context: Context) -> Outcome:
     corpora = context.facts["corpora"]
     held = paths.images(context.db, corpora, version=context.inputs["paths"].version)
     items = _missing(context, held)
+    imported = _bring(context)
     names = {role: identity.name for role, identity in identities.items()}
     workers = context.site.workers
     embed = partial(
@@ -156,7 +159,7 @@ def run(context: Context) -> Outcome:
     for name in names.values():
         embeddings.clean(context.db, name)
     progress = Progress(NAME, len(items), "images")
-    failures: list[Failure] = []
+    failures = [failure for one in imported.values() for failure in one.failures]
     seconds: dict[str, float] = defaultdict(float)
     with Commits(context.db, NAME, identities) as commits:
         for done in workers.run(embed, cut(items, workers.shard_size(len(items)))):
@@ -167,16 +170,33 @@ def run(context: Context) -> Outcome:
             commits.add(done, found.written)
             progress.add(len(done.shard.items))
     _refuse(context, held, failures)
-    reasons = Counter(failure.reason for failure in failures)
-    if len(failures) == len(held):
+    why = {failure.image: failure.reason for failure in failures}
+    reasons = Counter(why.values())
+    if len(why) == len(held):
         message = f"none of {len(held)} images could be embedded: {dict(reasons)}"
         raise ValueError(message)
+    new = len({item.key for item in items} - why.keys())
+    new = max([new, *(one.new for one in imported.values())])
+    figures: dict[str, Any] = {"encoders": names, "busy": _shares(seconds)}
+    figures |= {f"{role}_rows_unused": one.unused for role, one in imported.items() if one.unused}
     return Outcome(
-        new=len(items) - len(failures),
-        rows=len(held) - len(failures),
+        new=new,
+        rows=len(held) - len(why),
         reasons=dict(sorted(reasons.items())),
-        figures={"encoders": names, "busy": _shares(seconds)},
+        figures=figures,
     )
+
+
+def _bring(context: Context) -> dict[str, Brought]:
+    """Store the vectors of encoders that are files of vectors."""
+    version = context.inputs["paths"].version
+    return {
+        role: bring(
+            context.db, played, context.given[role], context.facts["corpora"], version=version
+        )
+        for role, played in context.config.roles().items()
+        if is_precomputed(played)
+    }
 
 
 def _lost(items: Sequence[ImageItem]) -> ShardVectors:
@@ -195,9 +215,10 @@ def _missing(context: Context, held: Mapping[str, Sequence[str]]) -> list[ImageI
     stored = {
         role: embeddings.ids(context.db, identity.name) for role, identity in context.given.items()
     }
+    computed = [role for role, one in context.config.roles().items() if not is_precomputed(one)]
     items = []
     for image, files in sorted(held.items(), key=lambda one: list(one[1])):  # as their archives lie
-        roles = tuple(role for role, ids in stored.items() if image not in ids)
+        roles = tuple(role for role in computed if image not in stored[role])
         if roles:
             items.append(ImageItem(image, files, roles))
     return items

@@ -32,6 +32,7 @@ LIBRARIES: Final[dict[str, str]] = {
     "open_clip": "tasks.encoders.open_clip:find",
     "timm": "tasks.encoders.timm:find",
     "tiny": "tasks.encoders.tiny:find",
+    "vectors": "tasks.encoders.vectors:find",
 }
 """A function takes a `Spec` and an `EncoderConfig`, returns a `Source`, and builds no model."""
 
