@@ -68,7 +68,7 @@ def mine_by(kernel: str, clip_ND: NDArray[Any], ssl_NE: NDArray[Any]) -> tuple[P
 
 def blocked_products(clip_ND: NDArray[Any], ssl_NE: NDArray[Any]) -> tuple[Pairs, str]:
     """Float32 products of the upper triangle by block, by the faster of NumPy and torch."""
-    library, size, multiply = peaks.fastest_product(clip_ND.shape[1])
+    library, size, multiply = peaks.fastest_product(*clip_ND.shape)
     total, proposed = len(clip_ND), []
     room = np.empty((size, size), np.float32)
     for top in range(0, total, size):
@@ -141,7 +141,7 @@ def rows_of(arguments: argparse.Namespace, vectors: Any) -> list[Row]:
     part = min(arguments.rivals_on or total, total)
     kernels = [name for name in kernels_here() if arguments.kernels in ("all", name)]
     few = tuple(rows[:3000] for rows in vectors)
-    peaks.fastest_product(vectors[0].shape[1])  # not part of the rival's time
+    peaks.fastest_product(part, vectors[0].shape[1])  # not part of the rival's time
     lines: list[Row] = []
     truth: Pairs | None = None
     for name in kernels:
