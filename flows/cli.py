@@ -95,6 +95,18 @@ def build_parser() -> argparse.ArgumentParser:
     similar.add_argument("--count", type=int, default=10, metavar="N", help="how many (10)")
     _add_encoders(similar)
     similar.add_argument("--device", choices=("auto", "cpu", "cuda"), help="where encoders run")
+    plan = _verb(verbs, "plan", "time, memory and disk of a run, from this machine's rates")
+    plan.add_argument(
+        "--images",
+        type=float,
+        nargs="+",
+        default=(1e6, 1e7, 1e8, 1e9),
+        metavar="N",
+        help="so many images (1e6 1e7 1e8 1e9)",
+    )
+    _add_encoders(plan)
+    _add_mining(plan)
+    _add_workers(plan)
     show = _verb(verbs, "show", "the rows of a table, in a stable order")
     show.add_argument("table", choices=TABLES)
     show.add_argument("--all", action="store_true", help="every row, not only the latest run's")

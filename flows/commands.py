@@ -37,6 +37,7 @@ def run(options: argparse.Namespace) -> int:
         "status": _status,
         "show": _show,
         "similar": _similar,
+        "plan": _plan,
     }
     verb = verbs.get(options.verb, _flow)
     try:
@@ -276,4 +277,20 @@ def _similar(options: argparse.Namespace) -> dict[str, Any]:
     )
     if not options.json:
         print_similar(found)
+    return found
+
+
+def _plan(options: argparse.Namespace) -> dict[str, Any]:
+    if min(options.images) < 2:
+        message = f"--images must be at least 2, found {min(options.images):g}"
+        raise ValueError(message)
+    from flows.plan import plan, print_plan
+    from tasks.embed import EmbedConfig
+
+    values = parameters(options)
+    encoders = EmbedConfig(**{role: values[role] for role in ("clip", "ssl", "control")})
+    images = [int(number) for number in options.images]
+    found = plan(images, encoders, values["mine"], values["workers"])
+    if not options.json:
+        print_plan(found)
     return found

@@ -167,7 +167,7 @@ class Workers:
         """Return the number of workers when all have started."""
         if self.config.scheduler:
             return max(1, len(self._open().nthreads()))
-        here = count_gpus() if self.config.device_kind() == "cuda" else _workers_that_fit()
+        here = count_gpus() if self.config.device_kind() == "cuda" else count_workers()
         return self.config.workers or max(1, here)
 
     def run(
@@ -293,7 +293,7 @@ class Workers:
             return LocalCUDACluster(n_workers=self.config.workers, **places)
         from distributed import LocalCluster
 
-        workers = self.config.workers or _workers_that_fit()
+        workers = self.config.workers or count_workers()
         return LocalCluster(n_workers=workers, threads_per_worker=1, processes=True, **places)
 
 
@@ -348,7 +348,8 @@ def _cores() -> int:
     return cores or os.cpu_count() or 1
 
 
-def _workers_that_fit() -> int:
+def count_workers() -> int:
+    """Return how many CPU workers this machine has room for: one a core, as memory allows."""
     import psutil
 
     return max(1, min(_cores(), int(psutil.virtual_memory().total // WORKER_BYTES)))
