@@ -100,7 +100,7 @@ class Store:
 
 def main() -> None:
     """Print the tables."""
-    parser = parser_of(__doc__, rows=100_000, rounds=5)
+    parser = parser_of(__doc__, rows=400_000, rounds=3)
     parser.add_argument("--folder", type=Path, default=None, help="where to write")
     options = read_options(parser)
     with TemporaryDirectory(dir=options.folder) as place:

@@ -28,6 +28,9 @@ from storage.receipts import Receipt
 
 PREFIX: Final = "embeddings_"
 FACTS_KEY: Final = b"mmvp.encoder"
+NEW: Final = 1
+"""The first version of a table, which has no rows."""
+
 FEW: Final = 0.1
 """Rows are fetched one by one, and not by reading all, below this share of a table."""
 
@@ -124,8 +127,7 @@ def append(
         return read_version
     table = spec(encoder, written[0].width, facts)
     db.make([table])
-    read_version = read_version or db.version(table)
-    return fragments.commit(db, table, parts, read_version=read_version)
+    return fragments.commit(db, table, parts, read_version=read_version or NEW)
 
 
 def insert(

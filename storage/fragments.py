@@ -107,7 +107,9 @@ def unpin(db: Database, spec: TableSpec, tag: str) -> None:
 
 
 def clean(db: Database, spec: TableSpec) -> None:
-    """Join small fragments, then remove all but the latest and the pinned versions.
+    """Remove all but the latest and the pinned versions, then join small fragments.
+
+    In this order, since somebody may be about to read what is the latest version now.
 
     Files that no version names go too. They are either what killed workers left or what workers
     are about to commit, and nothing tells which; so call this when none writes to the table. On a
@@ -119,11 +121,11 @@ def clean(db: Database, spec: TableSpec) -> None:
         return
     dataset = open_rows(db, spec, latest)
     with db.clear_errors("write"):
-        small = sum(f.count_rows() < BATCH_ROWS for f in dataset.get_fragments())
-        if small >= SMALL_FRAGMENTS:
-            dataset.optimize.compact_files(num_threads=1)
         dataset.cleanup_old_versions(
             older_than=timedelta(0),
             delete_unverified=not db.is_remote,
             error_if_tagged_old_versions=False,
         )
+        small = sum(f.count_rows() < BATCH_ROWS for f in dataset.get_fragments())
+        if small >= SMALL_FRAGMENTS:
+            dataset.optimize.compact_files(num_threads=1)

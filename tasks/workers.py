@@ -276,6 +276,7 @@ class Workers:
 
     def _cluster(self) -> Any:  # a distributed.LocalCluster or a dask_cuda.LocalCUDACluster
         import dask
+        from distributed import LocalCluster  # first: else to put `set` back takes its defaults too
 
         settings: dict[str, Any] = {"distributed.scheduler.allowed-failures": 0}
         settings |= KEEP_MEMORY | SINGLE_THREADS | QUIET
@@ -291,8 +292,6 @@ class Workers:
                 )
                 raise ImportError(message) from error
             return LocalCUDACluster(n_workers=self.config.workers, **places)
-        from distributed import LocalCluster
-
         workers = self.config.workers or count_workers()
         return LocalCluster(n_workers=workers, threads_per_worker=1, processes=True, **places)
 

@@ -65,6 +65,16 @@ def test_batches_are_streamed_into_one_fragment(db):
     assert (len(written.fragments), written.rows, rows(db)) == (1, 450, 450)
 
 
+def test_of_two_writers_who_both_make_the_table_the_earlier_counts(db):
+    one, two = write(db, ["a", "b"], 1), write(db, ["b", "c"], 2)
+
+    append(db, one)
+    append(db, two)
+
+    assert stored(db) == {"a": 1, "b": 1, "c": 2}
+    assert rows(db) == 3
+
+
 def test_of_two_writers_of_an_image_the_earlier_counts(db):
     start = append(db, write(db, ["z"]))
     one, two = write(db, ["a", "b"], 1), write(db, ["b", "c"], 2)
@@ -139,8 +149,13 @@ def test_a_version_without_its_pin_goes_and_a_second_unpin_does_nothing(db):
 
 def test_many_small_fragments_are_joined_and_keep_their_rows_in_order(db):
     names = [f"{number:03}" for number in range(fragments.SMALL_FRAGMENTS)]
-    append(db, *(write(db, [name], float(name)) for name in names))
+    version = append(db, *(write(db, [name], float(name)) for name in names))
     before = stored(db)
+
+    embeddings.clean(db, "clip-1")
+
+    assert list(stored(db).items()) == list(before.items())
+    assert stored(db, version) == before, "somebody may have been about to read it"
 
     embeddings.clean(db, "clip-1")
 

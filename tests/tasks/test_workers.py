@@ -204,6 +204,29 @@ def test_without_shards_no_cluster_is_started(monkeypatch):
         assert list(idle.run(double, [])) == []
 
 
+TWICE = """
+from tasks.workers import Workers, WorkersConfig
+if __name__ == "__main__":
+    for _ in range(2):
+        with Workers(WorkersConfig(workers=1, device="cpu")) as workers:
+            print([done.value for done in workers.run(sum, [[1, 2], [3]])])
+"""
+
+
+def test_a_process_can_start_workers_a_second_time(tmp_path):
+    (tmp_path / "twice.py").write_text(TWICE)
+
+    done = subprocess.run(
+        [sys.executable, tmp_path / "twice.py"],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.stdout == "[3, 3]\n" * 2, done.stderr
+
+
 def test_a_running_scheduler_is_used_and_left_running(workers):
     list(workers.run(double, [[1]]))
     address = workers._client.scheduler.address
