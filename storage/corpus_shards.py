@@ -36,7 +36,9 @@ SPEC: Final = TableSpec(
     keys=("corpus", "shard"),
 )
 
-_IN_ARCHIVE: Final = "(path LIKE '%.tar!/%' OR path LIKE '%.parquet!/%' OR path LIKE '%.arrow!/%')"
+_IN_ARCHIVE: Final = " OR ".join(
+    f"lower(path) LIKE '%{ending}!/%'" for ending in (".tar", ".parquet", ".arrow")
+)
 
 
 class Version(NamedTuple):
@@ -94,7 +96,7 @@ def forget(db: Database, stage: str, corpus: str, archive: str, *, but: Version 
 
 def files(db: Database, stage: str, corpus: str) -> list[PathRow | RefusedRow]:
     """Return what `stage` remembers of a corpus' files; rows of archives are left out."""
-    where = f"corpus = {quote(corpus)} AND NOT {_IN_ARCHIVE}"
+    where = f"corpus = {quote(corpus)} AND NOT ({_IN_ARCHIVE})"
     held = db.read(paths.SPEC, where=where).to_pylist()
     bad = db.read(refused.SPEC, where=f"{where} AND stage = {quote(stage)}").to_pylist()
     return [*(PathRow(**row) for row in held), *(RefusedRow(**row) for row in bad)]

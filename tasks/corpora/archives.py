@@ -23,7 +23,7 @@ MARK: Final = "!/"
 SUFFIXES: Final = (".tar", ".parquet", ".arrow")
 """How the names of archives end."""
 
-_ROW: Final = re.compile(r"(.+?\.(?:tar|parquet|arrow))!/(.*)", re.DOTALL)
+_ROW: Final = re.compile(r"(.+?\.(?:tar|parquet|arrow))!/(.*)", re.DOTALL | re.IGNORECASE)
 _OF: Final = re.compile(r"(.*?)(\d+)-of-(\d+)(\D*)")
 _NUMBERED: Final = re.compile(r"(.*?)(\d{2,})(\.[a-z]+)")
 MOST_NAMED: Final = 5

@@ -9,6 +9,7 @@ come from several threads; those that ask in the order of locations are served i
 """
 
 import sys
+import time
 from collections import OrderedDict, deque
 from collections.abc import Iterator, Sequence
 from threading import Lock
@@ -18,10 +19,17 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from tasks.corpora.archives import split_location
+from tasks.corpora.archives import split_location, suffix
 from tasks.corpora.columns import content, image_column
 from tasks.corpora.corpus import RefusedPlaceError
-from tasks.corpora.places import file_size, open_place, read_place, read_range, size_and_time
+from tasks.corpora.places import (
+    file_size,
+    is_uri,
+    open_place,
+    read_place,
+    read_range,
+    size_and_time,
+)
 from tasks.corpora.table_files import Batch, open_table
 from tasks.corpora.tars import walk_members
 from tasks.corpora.uris import is_web, read_uri
@@ -36,6 +44,9 @@ TABLES: Final = 4
 BATCHES: Final = 4
 """Batches of a table that are kept, for threads that ask a little out of order."""
 
+RENEW_SECONDS: Final = 60.0
+"""How often, at most, a remote archive is opened anew because it holds other bytes."""
+
 Version = tuple[str, int, int]
 
 
@@ -49,8 +60,7 @@ def find_bytes(image: str, paths: Sequence[str]) -> bytes:
     for path in paths:
         try:
             data = read_location(path)
-            if image_id(data) != image and split_location(path) is not None:
-                forget()  # of an archive that was written anew, places may be out of date
+            if image_id(data) != image and _is_renewed(path):
                 data = read_location(path)
         except RefusedImageError as error:
             changed = error
@@ -86,7 +96,7 @@ def read_location(path: str) -> bytes:
         version = (archive, *size_and_time(archive))
     except OSError as error:
         raise RefusedImageError(reason="vanished", detail=f"{archive} is gone") from error
-    if archive.endswith(".tar"):
+    if suffix(archive) == ".tar":
         start, stop = _tars.place_of(version, row)
         return read_range(archive, start, stop)
     return _tables.read(version, row)
@@ -96,6 +106,22 @@ def forget() -> None:
     """Forget all that is remembered of archives."""
     _tars.clear()
     _tables.clear()
+
+
+def _is_renewed(path: str) -> bool:
+    """Forget the places of a remote archive, which may have been written anew since, now and then.
+
+    Of a local one the version is looked up at every read.
+    """
+    found = split_location(path)
+    if found is None or not is_uri(found[0]):
+        return False
+    now = time.monotonic()
+    if now - _renewed.get(found[0], -RENEW_SECONDS) < RENEW_SECONDS:
+        return False
+    _renewed[found[0]] = now
+    forget()
+    return True
 
 
 class _Tars:
@@ -149,12 +175,6 @@ class _Table:
         self._next = sys.maxsize
         self._recent: deque[Batch] = deque(maxlen=BATCHES)
 
-    def close(self) -> None:
-        with self._lock, self._file:
-            self._recent.clear()
-            self._batches = iter(())
-            self._next = sys.maxsize
-
     def value(self, row: int) -> pa.Scalar:
         """Return what the column of images holds in a row."""
         with self._lock:
@@ -184,8 +204,7 @@ class _Tables:
 
     def clear(self) -> None:
         with self._lock:
-            while self._open:
-                self._open.popitem()[1].close()
+            self._open.clear()
 
     def read(self, version: Version, row: str) -> bytes:
         """Return the image of a row named as `tasks.corpora.archives` says."""
@@ -213,7 +232,7 @@ class _Tables:
                 self._open[key] = self._opened(version[0], column)
             self._open.move_to_end(key)
             while len(self._open) > TABLES:
-                self._open.popitem(last=False)[1].close()
+                self._open.popitem(last=False)  # closed when the last thread is done with it
             return self._open[key]
 
     def _opened(self, archive: str, column: str | None) -> _Table:
@@ -223,5 +242,6 @@ class _Tables:
             raise RefusedImageError(reason="vanished", detail=str(error)) from error
 
 
+_renewed: Final[dict[str, float]] = {}
 _tars: Final = _Tars()
 _tables: Final = _Tables()

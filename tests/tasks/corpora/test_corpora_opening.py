@@ -3,6 +3,7 @@
 import pytest
 
 from tasks.corpora.corpus import Reading
+from tasks.corpora.locations import read_location
 from tasks.corpora.opening import KINDS, open_corpus, resolve_corpus
 from tests.tasks.corpora import builders
 from tests.tasks.corpora.builders import picture, pictures, put
@@ -90,10 +91,18 @@ def test_labels_and_captions_of_a_named_folder_are_those_of_the_folder(tmp_path)
 def test_a_folder_that_is_called_like_an_archive_is_a_folder(tmp_path):
     put(tmp_path / "x.tar!/a.png", PNG)
 
-    from tasks.corpora.locations import read_location
-
     (entry,) = list_corpus(str(tmp_path)).files
     assert read_location(entry.path) == PNG
+
+
+@pytest.mark.parametrize("name", ["A.TAR", "A.Parquet"])
+def test_endings_may_be_in_any_letters(tmp_path, name):
+    write = builders.write_tar if name == "A.TAR" else builders.write_parquet
+    write(tmp_path / name, pictures(2))
+
+    items = read_items(tmp_path)
+    assert [read_location(item.location) for item in items] == [item.content for item in items]
+    assert len(items) == 2
 
 
 def test_text_beside_archives_is_passed_over(tmp_path):
