@@ -21,6 +21,7 @@ VISION = {
     },
     "siglip": {"model_type": "siglip_vision_model", **_SMALL},
     "mae": {"model_type": "vit_mae", **_SMALL},
+    "moco": {"model_type": "vit", **_SMALL},
     "dinov3": {"model_type": "dinov3_vit", **_SMALL, "num_register_tokens": 4},
 }
 TEXT = {
@@ -41,6 +42,26 @@ CLIP_ONLY, SSL_ONLY, BOTH = ("clip",), ("dinov2",), ("clip", "dinov2")
 def tower(name, **changes):
     """A tower with random weights, on a grid of 4 x 4 tokens of width 32."""
     return {"name": name, "config": VISION[name], **changes}
+
+
+TIMM = {
+    "name": "timm",
+    "config": {
+        "model_type": "timm_wrapper",
+        "architecture": "test_vit",
+        "num_features": 64,
+        "model_args": {"img_size": 64},
+    },
+    "image_size": 64,
+    "patch_size": 16,
+    "feature_layer": -1,
+}
+FAMILIES = {
+    **{name: tower(name) for name in VISION},
+    "clip at 112 px": tower("clip", image_size=112),
+    "mae at 70 px": tower("mae", image_size=70),
+    "timm": TIMM,
+}
 
 
 def stored(name, **changes):

@@ -4,6 +4,7 @@ import copy
 
 import pytest
 import torch
+from transformers import AutoModelForCausalLM
 
 from tasks.mof import MofForConditionalGeneration, MofModel
 from tests.tasks.test_mof_config import (
@@ -11,6 +12,7 @@ from tests.tasks.test_mof_config import (
     BOTH,
     CANVAS_PX,
     CLIP_ONLY,
+    FAMILIES,
     IMAGE,
     PAD,
     SSL_ONLY,
@@ -163,6 +165,15 @@ def test_searching_with_beams_also_works_from_features():
     assert torch.equal(from_features, write(model, inputs, pixel_values=canvases(), **options))
 
 
+def test_a_cache_of_fixed_size_gives_the_same_tokens():
+    model = build()
+    inputs = batch(model)
+
+    fixed = write(model, inputs, pixel_values=canvases(), cache_implementation="static")
+
+    assert torch.equal(fixed, write(model, inputs, pixel_values=canvases()))
+
+
 def test_a_prompt_may_show_several_images():
     model = build()
     inputs = batch(model, [[11, 12], [13]], images=2)
@@ -174,11 +185,45 @@ def test_a_prompt_may_show_several_images():
     assert torch.equal(together[1], alone[0])
 
 
-def test_as_many_placeholders_as_image_tokens_are_needed():
-    model = build()
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("images", [2, 4])
+def test_as_many_placeholders_as_image_tokens_are_needed(mode, images):
+    model = build(mode=mode)
 
     with pytest.raises(ValueError, match="Image features and image tokens do not match"):
-        model(**batch(model), pixel_values=canvases(2))
+        model(**batch(model), pixel_values=canvases(images))
+    with pytest.raises(ValueError, match="Image features and image tokens do not match"):
+        write(model, batch(model), pixel_values=canvases(images))
+
+
+def test_text_alone_is_written_on_as_the_language_model_does():
+    model = build()
+    inputs = batch(model, [[11, 12, 13], [14]], images=0)
+    language = AutoModelForCausalLM.from_config(model.config.text_config).eval()
+    language.model.load_state_dict(model.model.language_model.state_dict())
+    language.lm_head.load_state_dict(model.lm_head.state_dict())
+
+    assert torch.equal(write(model, inputs), write(language, inputs))
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("mode", MODES)
+def test_clip_is_mixed_with_a_tower_of_any_family_in_every_mode(mode, family):
+    other = {**FAMILIES[family], "name": "other", "feature_norm": "layernorm"}
+    clip = {**tower("clip"), "config": {**VISION["clip"], "hidden_size": width_of(other)}}
+    model = build(clip, other, mode=mode)
+    inputs, pixels = batch(model), canvases()
+
+    together = write(model, inputs, pixel_values=pixels)
+
+    for row, text in enumerate(TEXTS):
+        alone = write(model, batch(model, [text]), pixel_values=pixels[row : row + 1])
+        assert torch.equal(together[row], alone[0])
+
+
+def width_of(described):
+    config = described["config"]
+    return config.get("hidden_size") or config["num_features"]
 
 
 @pytest.mark.parametrize("stage", ["adapter", "instruct"])

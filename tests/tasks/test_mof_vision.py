@@ -8,26 +8,15 @@ from transformers import AutoModel, CLIPImageProcessor
 
 from tasks.mof import MofVisionModel
 from tasks.mof.vision import tower_input
-from tests.tasks.test_mof_config import CANVAS_PX, VISION, stored, tiny_config, tower
-
-TIMM = {
-    "name": "timm",
-    "config": {
-        "model_type": "timm_wrapper",
-        "architecture": "test_vit",
-        "num_features": 64,
-        "model_args": {"img_size": 64},
-    },
-    "image_size": 64,
-    "patch_size": 16,
-    "feature_layer": -1,
-}
-FAMILIES = {
-    **{name: tower(name) for name in VISION},
-    "clip at 112 px": tower("clip", image_size=112),
-    "mae at 70 px": tower("mae", image_size=70),
-    "timm": TIMM,
-}
+from tests.tasks.test_mof_config import (
+    CANVAS_PX,
+    FAMILIES,
+    TIMM,
+    VISION,
+    stored,
+    tiny_config,
+    tower,
+)
 
 
 def vision_model(*towers, seed=0):
