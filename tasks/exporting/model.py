@@ -79,13 +79,21 @@ def make_whole(folder: Path, encoders: Mapping[str, EncoderConfig]) -> Whole:
 
 
 def make_processor(
-    config: MofConfig, tokenizer: PreTrainedTokenizerFast, chat_template: str = CHAT_TEMPLATE
+    config: MofConfig,
+    tokenizer: PreTrainedTokenizerFast,
+    chat_template: str = CHAT_TEMPLATE,
+    *,
+    pads: bool = False,
 ) -> LlavaProcessor:
-    """Return LLaVA's processor for a model: it delivers a canvas that is not normalised yet."""
+    """Return LLaVA's processor for a model: it delivers a canvas that is not normalised yet.
+
+    Of an image that is no square it takes the middle; if it `pads`, the whole of it.
+    """
     side, grid = config.vision_config.canvas_size, config.vision_config.grid_size
     pictures = LlavaImageProcessor(
         size={"shortest_edge": side},
         crop_size={"height": side, "width": side},
+        do_pad=pads,
         do_rescale=False,
         do_normalize=False,
     )

@@ -112,7 +112,8 @@ def convert(
     check_weights(str(checkpoint), missing=ours - theirs, unexpected=theirs - ours)
     mixer.load_state_dict(read.adapters)
     model.config.auto_map = dict(AUTO_MAP)
-    return Whole(model, make_processor(model.config, tokenizer, CHAT_TEMPLATE))
+    pads = read.settings.get("image_aspect_ratio") == "pad"
+    return Whole(model, make_processor(model.config, tokenizer, CHAT_TEMPLATE, pads=pads))
 
 
 def _read(checkpoint: Path, *, allow_pickle: bool) -> Released:
@@ -158,7 +159,9 @@ def _tensors(checkpoint: Path, *, allow_pickle: bool) -> Iterator[tuple[str, Ten
 
 def _text_config(settings: Mapping[str, Any]) -> LlamaConfig:
     known = LlamaConfig().to_dict().keys() - {"model_type", "architectures", "dtype"}
-    return LlamaConfig(**{name: settings[name] for name in settings.keys() & known})
+    known |= {"rope_theta", "rope_scaling"}  # what positions were called in older files
+    given = {name: value for name, value in settings.items() if name in known}
+    return LlamaConfig(**{name: value for name, value in given.items() if value is not None})
 
 
 def _config(

@@ -127,7 +127,7 @@ def load_parts(
     }
     language = _load(AutoModelForCausalLM, text_model, options)
     if vocabulary is not None and vocabulary > language.get_input_embeddings().num_embeddings:
-        language.resize_token_embeddings(vocabulary, pad_to_multiple_of=64)
+        _make_room(language, vocabulary)
 
     fields = config.to_dict()
     fields["text_config"] = language.config.to_dict()
@@ -138,6 +138,18 @@ def load_parts(
             show_all_patches(module.config)
             tower["config"] = module.config.to_dict()
     return Parts(type(config).from_dict(fields), language, modules)
+
+
+def _make_room(language: PreTrainedModel, vocabulary: int) -> None:
+    """Give new tokens the mean of the others in both tables of words (V, E).
+
+    So no new token is the likeliest next one, and nothing depends on torch's random state.
+    """
+    known = language.get_input_embeddings().num_embeddings
+    language.resize_token_embeddings(vocabulary, pad_to_multiple_of=64, mean_resizing=False)
+    for table in (language.get_input_embeddings(), language.get_output_embeddings()):
+        weight_VE = table.weight.data
+        weight_VE[known:] = weight_VE[:known].float().mean(0).to(weight_VE.dtype)
 
 
 def _check_towers(config: MofConfig, towers: Sequence[Part | None]) -> None:

@@ -6,23 +6,44 @@ import pytest
 import torch
 from PIL import Image
 from safetensors.torch import save_file
-from transformers import AutoModelForImageTextToText, AutoProcessor
+from tokenizers import Tokenizer, models, pre_tokenizers, processors
+from torch.nn import functional
+from transformers import (
+    AutoModel,
+    AutoModelForImageTextToText,
+    AutoProcessor,
+    LlamaConfig,
+    LlamaForCausalLM,
+    PreTrainedTokenizerFast,
+)
 
 from flows.cli import main
 from tasks.exporting.released import convert
 from tasks.mof.towers import CLIP_STATS
-from tasks.training.words import make_tokenizer
 from tests import lessons
 from tests.tasks.test_mof_config import CANVAS_PX, TEXT
 from tests.tasks.test_mof_loading import llama, vision_part
+from tests.tasks.test_mof_processing import photo
+
+
+def make_words():
+    """A tokenizer that does not know of images, as the released one."""
+    words = ["<unk>", "<s>", "</s>", "USER:", "ASSISTANT:", *lessons.HAT.split()]
+    inner = Tokenizer(models.WordLevel({word: i for i, word in enumerate(words)}, "<unk>"))
+    inner.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    inner.post_processor = processors.TemplateProcessing(
+        single="<s> $A", special_tokens=[("<s>", 1)]
+    )
+    return PreTrainedTokenizerFast(
+        tokenizer_object=inner, bos_token="<s>", eos_token="</s>", unk_token="<unk>"
+    )
 
 
 @pytest.fixture
 def place(tmp_path):
     """A checkpoint with the released names, and the encoders that are not in it."""
     torch.manual_seed(0)
-    tokenizer = make_tokenizer(lessons.examples_of(6))
-    tokenizer.add_tokens(["user", "assistant"])
+    tokenizer = make_words()
     words = len(tokenizer)
     language = llama(vocab_size=words)
     tensors = dict(language.state_dict())
@@ -45,6 +66,8 @@ def place(tmp_path):
         "architectures": ["LlavaLlamaForCausalLM"],
         "model_type": "llava",
         "vocab_size": words,
+        "rope_scaling": None,
+        "image_aspect_ratio": "pad",
         "mm_hidden_size": 32,
         "mm_projector_type": "mlp2x_gelu",
         "mm_vision_select_layer": -2,
@@ -85,6 +108,86 @@ def test_each_adapter_and_every_other_weight_has_its_own_place(place):
     for tower in towers:
         assert tower["mean"] == list(CLIP_STATS[0]), "as its DINOv2 was fed"
         assert tower["std"] == list(CLIP_STATS[1])
+
+
+def released_logits(place, tensors, whole, inputs, rope):
+    """What the released code makes of the same weights: its steps one by one."""
+
+    def adapted(features, start):
+        first, second = (
+            [tensors[f"model.{start}.{layer}.{kind}"] for kind in ("weight", "bias")]
+            for layer in (0, 2)
+        )
+        return functional.linear(functional.gelu(functional.linear(features, *first)), *second)
+
+    mean, std = (torch.tensor(each)[:, None, None] for each in CLIP_STATS)
+    pixels = (inputs["pixel_values"] / 255 - mean) / std
+    clip, dinov2 = (AutoModel.from_pretrained(folder) for folder in towers_of(place))
+    features = [
+        clip(pixels, output_hidden_states=True).hidden_states[-2][:, 1:],
+        dinov2(pixels, output_hidden_states=True).hidden_states[-1][:, 1:],
+    ]
+    names = ("mm_projector", "dino_mm_projector")
+    tokens = torch.stack([adapted(*each) for each in zip(features, names, strict=True)], 2)
+    fields = {key: value for key, value in TEXT.items() if key != "model_type"}
+    words = len(tensors["lm_head.weight"])
+    language = LlamaForCausalLM(LlamaConfig(**fields | {"vocab_size": words} | rope)).eval()
+    language.load_state_dict({k: t for k, t in tensors.items() if k in language.state_dict()})
+    ids = inputs["input_ids"]
+    is_image = ids == whole.model.config.image_token_index
+    vectors = language.get_input_embeddings()(ids.masked_fill(is_image, 0))
+    vectors = vectors.masked_scatter(is_image[..., None], tokens)
+    return language(inputs_embeds=vectors).logits
+
+
+@pytest.mark.parametrize(
+    "rope", [{}, {"rope_theta": 500.0}, {"rope_scaling": {"type": "linear", "factor": 2.0}}]
+)
+@torch.no_grad()
+def test_the_converted_model_says_what_the_released_code_says(place, rope):
+    place, tensors = place
+    settings = json.loads((place / "MoF" / "config.json").read_text())
+    (place / "MoF" / "config.json").write_text(json.dumps(settings | rope))
+
+    whole = convert(place / "MoF", *towers_of(place), dtype="float32")
+    inputs = whole.processor(
+        text=f"<image> {lessons.HAT}", images=photo(80, 60), return_tensors="pt"
+    )
+    logits = whole.model(**inputs).logits
+
+    expected = released_logits(place, tensors, whole, inputs, rope)
+    assert torch.allclose(logits[..., : expected.shape[-1]], expected, atol=1e-5)
+
+
+def test_the_placeholder_has_a_row_that_is_the_mean_whatever_the_random_state(place):
+    place, tensors = place
+    made = []
+    for seed in (1, 2):
+        torch.manual_seed(seed)
+        made.append(convert(place / "MoF", *towers_of(place), dtype="float32").model)
+
+    one, other = (model.state_dict() for model in made)
+    assert all(torch.equal(one[name], other[name]) for name in one)
+    known = len(tensors["lm_head.weight"])
+    assert made[0].config.image_token_index == known
+    new = one["lm_head.weight"][known:]
+    mean = tensors["lm_head.weight"].mean(0)
+    assert torch.allclose(new, mean.expand_as(new), atol=1e-6)
+
+
+@pytest.mark.parametrize("aspect", ["pad", "square"])
+def test_the_whole_image_is_shown_if_it_was_in_training(place, aspect):
+    place, _ = place
+    settings = json.loads((place / "MoF" / "config.json").read_text())
+    (place / "MoF" / "config.json").write_text(
+        json.dumps(settings | {"image_aspect_ratio": aspect})
+    )
+
+    processor = convert(place / "MoF", *towers_of(place)).processor
+    canvas = processor.image_processor(Image.new("RGB", (80, 40)), return_tensors="pt")
+
+    padding = canvas["pixel_values"][0, 0, 0, 0]
+    assert padding == (122 if aspect == "pad" else 0), "the mean of CLIP, or the image"
 
 
 def test_the_command_writes_a_folder_that_answers(place, tmp_path, capsys):
