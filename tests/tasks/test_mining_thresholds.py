@@ -73,6 +73,8 @@ def test_the_paper_has_095_and_06_and_150_pairs():
     assert MineConfig().model_dump(exclude_none=True) == {
         "clip_above": 0.95,
         "ssl_below": 0.6,
+        "pairs_per_image": 1000,
+        "duplicate_above": 0.99,
         "benchmark_pairs": 150,
     }
 
