@@ -24,6 +24,7 @@ DEMO_CONTROL = "tiny:clip-control"
 SERVERS_TO_LOSE = 2
 MINING = ("benchmark_pairs", "pairs_per_image", "duplicate_above")
 WORKERS = ("workers", "scheduler", "device", "shard_images", "tile_images")
+GRID = ("tiny:clip", "tiny:clip-control", "tiny:ssl")
 STUDY = ("encoders", "study")
 
 log = logging.getLogger(__name__)
@@ -127,6 +128,10 @@ def parameters(options: argparse.Namespace) -> dict[str, Any]:
         "ssl": encoder("ssl", EmbedConfig().ssl.spec),
         "control": encoder("control", None),
         "through": given.get("through", "report"),
+        "encoders": [
+            EncoderConfig(spec=spec, **chosen("allow_pickle", "trust_remote_code"))
+            for spec in given.get("encoders", GRID)
+        ],
         "reading": IngestConfig(**chosen(*IngestConfig.model_fields)),
         "mine": MineConfig(**chosen(*thresholds, *MINING)),
         "questions": QuestionConfig(**chosen("lot_pairs")),
@@ -170,6 +175,10 @@ def _flow(options: argparse.Namespace) -> dict[str, Any]:
             _send_logs()
     if not options.json:
         print_summary(summary)
+        if options.verb == "grid":
+            from flows.grid import print_grid
+
+            print_grid(summary)
     return summary
 
 
@@ -220,6 +229,7 @@ def _call(verb: str, values: Mapping[str, Any]) -> dict[str, Any]:
         "ingest": ("corpus", "reading", "workers", "rehash"),
         "embed": ("corpus", *encoders, "workers"),
         "mine": ("corpus", "clip", "ssl", "mine", "workers"),
+        "grid": ("corpus", "encoders", "reading", "mine", "workers", "rehash"),
         "questions": ("corpus", "clip", "ssl", "mine", "questions", "workers"),
         "probe": ("corpus", "train_corpus", *encoders, "workers"),
         "train": ("corpus", "train_corpus", *encoders, "mine", "train", "workers"),

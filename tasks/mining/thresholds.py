@@ -91,7 +91,7 @@ def observe(
 
 
 def _cosines(vectors: Vectors, all_pairs: int, sampled_pairs: int) -> NDArray[np.float64]:
-    """Return one encoder's cosines; which pairs a sample has depends on the number of rows alone."""
+    """Return one encoder's cosines; a sample's pairs depend on the number of rows alone."""
     total = len(vectors)
     if total * (total - 1) // 2 <= all_pairs:
         return _all_cosines(vectors)
