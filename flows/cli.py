@@ -27,6 +27,7 @@ THROUGH: Final = (
     *("ingest", "images", "embed", "mine", "pairs", "questions"),
     *("probe", "train", "evaluate", "scores", "report"),
 )
+FEATURES: Final = ("clip", "ssl", "additive", "interleaved", "clip-control")
 NEEDS: Final[Mapping[str, Collection[str]]] = {
     "ingest": {"ingest"},
     "embed": {"embed"},
@@ -104,6 +105,7 @@ def build_parser() -> argparse.ArgumentParser:
     similar.add_argument("--count", type=int, default=10, metavar="N", help="how many (10)")
     _add_encoders(similar)
     similar.add_argument("--device", choices=("auto", "cpu", "cuda"), help="where encoders run")
+    _add_export(_verb(verbs, "export", "a trained model as a folder that transformers can load"))
     plan = _verb(verbs, "plan", "time, memory and disk of a run, from this machine's rates")
     plan.add_argument(
         "--images",
@@ -248,6 +250,17 @@ def _add_trust(verb: argparse.ArgumentParser) -> None:
     verb.add_argument(
         "--trust-remote-code", action="store_true", help="run code that comes with a model"
     )
+
+
+def _add_export(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("what", choices=("model",), help="a model of the latest training")
+    verb.add_argument("--features", required=True, choices=FEATURES, help="what it sees")
+    verb.add_argument(
+        "--ssl-share", type=float, metavar="X", help="of an additive model (if there are several)"
+    )
+    verb.add_argument("--seed", type=int, metavar="N", help="of its training (if several)")
+    verb.add_argument("--to", required=True, metavar="DIR", help="new folder, or earlier export")
+    _add_encoders(verb)
 
 
 def _add_workers(verb: argparse.ArgumentParser) -> None:

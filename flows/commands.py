@@ -9,6 +9,7 @@ import json
 import logging
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
@@ -39,6 +40,7 @@ def run(options: argparse.Namespace) -> int:
         "show": _show,
         "similar": _similar,
         "plan": _plan,
+        "export": _export,
     }
     verb = verbs.get(options.verb, _flow)
     try:
@@ -303,4 +305,16 @@ def _plan(options: argparse.Namespace) -> dict[str, Any]:
     found = plan(images, encoders, values["mine"], values["workers"])
     if not options.json:
         print_plan(found)
+    return found
+
+
+def _export(options: argparse.Namespace) -> dict[str, Any]:
+    from flows.export import Wanted, export_model
+
+    values = parameters(argparse.Namespace(**vars(options) | {"features": None}))
+    encoders = {r: values[r] if getattr(options, r) else None for r in ("clip", "ssl", "control")}
+    wanted = Wanted(options.features, options.ssl_share, options.seed)
+    found = export_model(Settings.read(), wanted, Path(options.to), encoders)
+    if not options.json:
+        print(f"{found['model']}: {found['folder']}")
     return found

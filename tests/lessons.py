@@ -1,12 +1,19 @@
 """Small things to learn for tests: images as tokens, and one answer that only some tokens tell."""
 
+import dataclasses
+
 import numpy as np
 import torch
 
+from tasks.encoders import EncoderConfig, identify
+from tasks.images import image_id
+from tasks.training import jobs, material
+from tasks.training.jobs import Assignment, Course, train_models
 from tasks.training.loop import learn_language, make_model, train_model
 from tasks.training.material import Example
 from tasks.training.recipe import TrainConfig
 from tasks.training.words import make_tokenizer
+from tests import pictures
 
 HAT = "Is there a hat on it?"
 KIND = "What is the main object?"
@@ -68,6 +75,36 @@ def learn(variant, config, folder, *, count=24):
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return folder
+
+
+ENCODERS = {
+    "clip": EncoderConfig(spec="tiny:clip"),
+    "ssl": EncoderConfig(spec="tiny:ssl"),
+    "control": EncoderConfig(spec="tiny:clip-control"),
+}
+
+
+def learn_from_pictures(place, variants):
+    """Train models as a worker does, on six pictures and with the shipped encoders.
+
+    Return the course; a model's folder is named by its label.
+    """
+    files = [pictures.draw_photo(place / f"{number}.png", number, side=80) for number in range(6)]
+    examples = [
+        dataclasses.replace(example, image=image_id(file.read_bytes()), paths=(str(file),))
+        for example, file in zip(examples_of(6), files, strict=True)
+    ]
+    course = Course(
+        material=material.keep(examples, place),
+        models=place / "models",
+        config=CONFIG,
+        encoders=ENCODERS,
+        names={role: identify(config).name for role, config in ENCODERS.items()},
+        device="cpu",
+    )
+    jobs._FEATURES.clear()
+    train_models([Assignment(one.label, one) for one in variants], course)
+    return course
 
 
 def longer(**changes):

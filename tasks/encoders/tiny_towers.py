@@ -23,20 +23,21 @@ from torch import Tensor, nn
 from tasks.encoders.registry import Forward, TextForward
 from tasks.encoders.specs import Device, EncoderConfig
 from tasks.encoders.tiny import EMBEDDING_MEAN, RECIPE, read_words
-from tasks.encoders.tiny_models import BLOCKS, WIDTH, tiny_clip, tiny_ssl
+from tasks.encoders.tiny_models import BLOCKS, tiny_clip, tiny_ssl
+from tasks.encoders.tiny_stem import WIDTH
 from tasks.encoders.tiny_words import Words
 from tasks.encoders.towers import check_fit, load_state, read_state, run_on, seeded
 
 
 def clip_vectors(file: Path | None, config: EncoderConfig, device: Device) -> Forward:
     """Return the forward pass to projected image embeddings (B, D)."""
-    visual = _clip_visual(file, config)
+    visual = clip_visual(file, config)
     return run_on(visual, visual, config, device, RECIPE)
 
 
 def clip_tokens(file: Path | None, config: EncoderConfig, device: Device, layer: int) -> Forward:
     """Return the forward pass to patch tokens (B, P, D) after a block, counted from the end."""
-    visual: Any = _clip_visual(file, config)
+    visual: Any = clip_visual(file, config)
     block = _block(config, layer)
 
     def embed(pixels: Tensor) -> Tensor:
@@ -68,7 +69,7 @@ def clip_texts(file: Path, config: EncoderConfig, device: Device) -> TextForward
 
 def ssl_vectors(file: Path | None, config: EncoderConfig, device: Device) -> Forward:
     """Return the forward pass to final-norm CLS tokens (B, D), their mean taken off."""
-    model, mean_D = _ssl_model(file, config)
+    model, mean_D = ssl_model(file, config)
 
     def embed(pixels: Tensor) -> Tensor:
         cls_BD: Tensor = model(pixel_values=pixels).last_hidden_state[:, 0]
@@ -79,7 +80,7 @@ def ssl_vectors(file: Path | None, config: EncoderConfig, device: Device) -> For
 
 def ssl_tokens(file: Path | None, config: EncoderConfig, device: Device, layer: int) -> Forward:
     """Return the forward pass to patch tokens (B, P, D) after a block, before any norm."""
-    model, _ = _ssl_model(file, config)
+    model, _ = ssl_model(file, config)
     block = _block(config, layer)
 
     def embed(pixels: Tensor) -> Tensor:
@@ -100,7 +101,8 @@ def _block(config: EncoderConfig, layer: int) -> int:
     return BLOCKS + layer
 
 
-def _clip_visual(file: Path | None, config: EncoderConfig) -> nn.Module:
+def clip_visual(file: Path | None, config: EncoderConfig) -> nn.Module:
+    """Return the image tower of a tiny CLIP; without a file its weights come from the seed."""
     with seeded():
         visual = tiny_clip().get_submodule("visual")
     if file:  # of the text tower, which may know other words, nothing is needed
@@ -110,7 +112,8 @@ def _clip_visual(file: Path | None, config: EncoderConfig) -> nn.Module:
     return visual
 
 
-def _ssl_model(file: Path | None, config: EncoderConfig) -> tuple[nn.Module, Tensor | None]:
+def ssl_model(file: Path | None, config: EncoderConfig) -> tuple[nn.Module, Tensor | None]:
+    """Return the self-supervised transformer, and its vectors' mean (D,) if there is a file."""
     with seeded():
         model = tiny_ssl()
     if file is None:

@@ -13,6 +13,7 @@ because transformers copies a model's code next to its weights by following such
 from transformers import AutoConfig, AutoModel, AutoModelForImageTextToText
 
 from .configuration_mof import MofConfig, MofVisionConfig
+from .loading import describe_tower
 from .mixing import MofMixer
 from .model import MofModel
 from .modeling_mof import MofForConditionalGeneration
@@ -31,4 +32,5 @@ __all__ = [
     "MofModel",
     "MofVisionConfig",
     "MofVisionModel",
+    "describe_tower",
 ]

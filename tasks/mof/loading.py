@@ -8,10 +8,16 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
 from torch import nn
-from transformers import AutoModel, AutoModelForCausalLM, PreTrainedModel
+from transformers import (
+    AutoConfig,
+    AutoModel,
+    AutoModelForCausalLM,
+    ImageProcessingMixin,
+    PreTrainedModel,
+)
 
 from .configuration_mof import MofConfig
-from .towers import show_all_patches
+from .towers import Tower, show_all_patches
 
 Part: TypeAlias = str | nn.Module
 """A model, or the folder or hub name of one."""
@@ -59,6 +65,36 @@ def check_weights(place: str, **kinds: Any) -> None:
             raise ValueError(message)
 
 
+def describe_tower(name: str, place: str, **fields: Any) -> Tower:  # JSON values
+    """Return the description of a pretrained vision model as a tower called `name`.
+
+    Of a model of two halves its vision half is taken. Mean and standard deviation are those of the
+    preprocessing that lies beside the weights, where there is one.
+
+    Args:
+        name: as in `towers`.
+        place: the folder or hub name of the model.
+        fields: of the tower, which `towers` describes; a timm model needs its `patch_size`.
+
+    Raises:
+        OSError: if there is no config at that place.
+    """
+    config = AutoConfig.from_pretrained(place)
+    config = getattr(config, "vision_config", config)
+    found: Tower = {"name": name, "config": config}
+    stats = getattr(config, "pretrained_cfg", None)  # timm's
+    if not stats:
+        try:
+            stats, _ = ImageProcessingMixin.get_image_processor_dict(place)
+        except OSError:  # a folder of weights alone
+            stats = {}
+    for field in ("mean", "std"):
+        value = stats.get(field, stats.get(f"image_{field}"))
+        if value is not None:
+            found[field] = list(value)
+    return found | fields
+
+
 class Parts(NamedTuple):
     """What a model is assembled of, and the config that describes it."""
 
@@ -79,7 +115,9 @@ def load_parts(
 
     Raises:
         ValueError: if the towers are not the config's, or weights of a part are missing.
+        OSError: if a part has no weights as safetensors.
     """
+    options = {"use_safetensors": True, **options}
     vision = config.vision_config
     _check_towers(config, towers)
     modules = {

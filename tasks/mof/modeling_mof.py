@@ -157,10 +157,12 @@ class MofForConditionalGeneration(CompleteWeights, LlavaForConditionalGeneration
                 a whole CLIP, its vision half is taken), None where the config is None.
             vocabulary: tokens of the tokenizer. A smaller embedding grows to it, rounded up to a
                 multiple of 64.
-            options: for `from_pretrained` of parts that are read, like `dtype`.
+            options: for `from_pretrained` of parts that are read, like `dtype`. They are read from
+                safetensors, unless `use_safetensors` says otherwise.
 
         Raises:
             ValueError: if the towers are not the config's, or weights of a part are missing.
+            OSError: if a part has no weights as safetensors.
         """
         parts = load_parts(config, text_model, towers, vocabulary=vocabulary, options=options)
         with torch.device("meta"):

@@ -28,6 +28,8 @@ from typing import Any, Final, NoReturn, TypeAlias
 from huggingface_hub.errors import StrictDataclassError
 from transformers import CONFIG_MAPPING, PreTrainedConfig
 
+from .configuration_tiny import TinyClipConfig, TinyDinov2Config
+
 Tower: TypeAlias = dict[str, Any]
 
 FIELDS: Final = (
@@ -47,10 +49,13 @@ NORMS: Final = ("none", "layernorm")
 CLIP_STATS: Final = ((0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711))
 IMAGENET_STATS: Final = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 HALF_STATS: Final = ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
+TINY_STATS: Final = ((0.5, 0.5, 0.5), (0.25, 0.25, 0.25))
 STATS: Final = {
     "clip_vision_model": CLIP_STATS,
     "siglip_vision_model": HALF_STATS,
     "siglip2_vision_model": HALF_STATS,
+    TinyClipConfig.model_type: TINY_STATS,
+    TinyDinov2Config.model_type: TINY_STATS,
 }
 """Mean and standard deviation by model type; ImageNet's for all others."""
 

@@ -22,6 +22,7 @@ from transformers import AutoModel, PreTrainedModel
 from transformers.modeling_outputs import BaseModelOutput
 
 from .configuration_mof import MofVisionConfig
+from .modeling_tiny import TinyClipModel, TinyDinov2Model  # noqa: F401 # so that AutoModel knows
 from .towers import Tower
 
 

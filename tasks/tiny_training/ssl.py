@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 
-from tasks.encoders.tiny_models import WIDTH, tiny_ssl
+from tasks.encoders.tiny_models import tiny_ssl
+from tasks.encoders.tiny_stem import WIDTH
 from tasks.optimiser import minimise
 from tasks.tiny_training.pictures import choose_batch, crop, load_pictures, normalise, recolour
 
