@@ -106,6 +106,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_encoders(similar)
     similar.add_argument("--device", choices=("auto", "cpu", "cuda"), help="where encoders run")
     _add_export(_verb(verbs, "export", "a trained model as a folder that transformers can load"))
+    _add_convert(_verb(verbs, "convert", "the paper's released MoF checkpoint, for transformers"))
     plan = _verb(verbs, "plan", "time, memory and disk of a run, from this machine's rates")
     plan.add_argument(
         "--images",
@@ -261,6 +262,25 @@ def _add_export(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("--seed", type=int, metavar="N", help="of its training (if several)")
     verb.add_argument("--to", required=True, metavar="DIR", help="new folder, or earlier export")
     _add_encoders(verb)
+
+
+def _add_convert(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("checkpoint", metavar="DIR", help="its folder")
+    for name, what in (("clip-tower", "CLIP"), ("ssl-tower", "DINOv2")):
+        verb.add_argument(
+            f"--{name}",
+            required=True,
+            metavar="PLACE",
+            help=f"folder or hub name of the {what} that it was trained with",
+        )
+    verb.add_argument("--to", required=True, metavar="DIR", help="new folder, or earlier export")
+    verb.add_argument("--allow-pickle", action="store_true", help="read weights not safetensors")
+    verb.add_argument(
+        "--dtype",
+        choices=("float32", "float16", "bfloat16"),
+        default="bfloat16",
+        help="precision of what is written (bfloat16)",
+    )
 
 
 def _add_workers(verb: argparse.ArgumentParser) -> None:

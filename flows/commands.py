@@ -41,6 +41,7 @@ def run(options: argparse.Namespace) -> int:
         "similar": _similar,
         "plan": _plan,
         "export": _export,
+        "convert": _convert,
     }
     verb = verbs.get(options.verb, _flow)
     try:
@@ -318,3 +319,20 @@ def _export(options: argparse.Namespace) -> dict[str, Any]:
     if not options.json:
         print(f"{found['model']}: {found['folder']}")
     return found
+
+
+def _convert(options: argparse.Namespace) -> dict[str, Any]:
+    from tasks.exporting.folder import check_free, write_folder
+    from tasks.exporting.released import convert, write_card
+
+    checkpoint, to = (
+        Path(each).expanduser().absolute() for each in (options.checkpoint, options.to)
+    )
+    towers = (options.clip_tower, options.ssl_tower)
+    check_free(to)
+    whole = convert(checkpoint, *towers, allow_pickle=options.allow_pickle, dtype=options.dtype)
+    record = {"checkpoint": checkpoint.name, "towers": towers}
+    write_folder(to, whole, write_card(checkpoint.name, *towers), record)
+    if not options.json:
+        print(to)
+    return {**record, "folder": str(to)}

@@ -78,7 +78,9 @@ def make_whole(folder: Path, encoders: Mapping[str, EncoderConfig]) -> Whole:
     return Whole(model.eval(), make_processor(model.config, _tokenizer(folder)))
 
 
-def make_processor(config: MofConfig, tokenizer: PreTrainedTokenizerFast) -> LlavaProcessor:
+def make_processor(
+    config: MofConfig, tokenizer: PreTrainedTokenizerFast, chat_template: str = CHAT_TEMPLATE
+) -> LlavaProcessor:
     """Return LLaVA's processor for a model: it delivers a canvas that is not normalised yet."""
     side, grid = config.vision_config.canvas_size, config.vision_config.grid_size
     pictures = LlavaImageProcessor(
@@ -93,7 +95,7 @@ def make_processor(config: MofConfig, tokenizer: PreTrainedTokenizerFast) -> Lla
         patch_size=side // grid,
         vision_feature_select_strategy="full",
         num_additional_image_tokens=config.image_seq_length - grid**2,
-        chat_template=CHAT_TEMPLATE,
+        chat_template=chat_template,
     )
 
 
