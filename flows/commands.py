@@ -131,10 +131,6 @@ def parameters(options: argparse.Namespace) -> dict[str, Any]:
         "ssl": encoder("ssl", EmbedConfig().ssl.spec),
         "control": encoder("control", None),
         "through": given.get("through", "report"),
-        "encoders": [
-            EncoderConfig(spec=spec, **chosen("allow_pickle", "trust_remote_code"))
-            for spec in given.get("encoders", GRID)
-        ],
         "reading": IngestConfig(**chosen(*IngestConfig.model_fields)),
         "mine": MineConfig(**chosen(*thresholds, *MINING)),
         "questions": QuestionConfig(**chosen("lot_pairs")),
@@ -171,6 +167,8 @@ def _flow(options: argparse.Namespace) -> dict[str, Any]:
     check_corpora([*values["corpus"], *values["train_corpus"]])
     if options.verb in STUDY:
         values = _study_parameters(options, values)
+    if options.verb == "grid":
+        values["encoders"] = _grid_encoders(options)
     with serve_run(port, variables, settings.home):
         try:
             summary = _call_again(options.verb, values, port)
@@ -183,6 +181,13 @@ def _flow(options: argparse.Namespace) -> dict[str, Any]:
 
             print_grid(summary)
     return summary
+
+
+def _grid_encoders(options: argparse.Namespace) -> list[Any]:
+    from tasks.encoders import EncoderConfig
+
+    allowed = {name: getattr(options, name) for name in ("allow_pickle", "trust_remote_code")}
+    return [EncoderConfig(spec=spec, **allowed) for spec in options.encoders or GRID]
 
 
 def _study_parameters(options: argparse.Namespace, values: Mapping[str, Any]) -> dict[str, Any]:
