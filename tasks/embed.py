@@ -130,7 +130,7 @@ def embed_images(
     return ShardVectors(written, failures, busy.seconds)
 
 
-@lru_cache(maxsize=3)
+@lru_cache(maxsize=16)  # of a grid too each encoder is loaded once a worker
 def _encoder(config: EncoderConfig, name: str, device: Literal["cpu", "cuda"]) -> Encoder:
     import torch
 

@@ -9,6 +9,7 @@ a grid compares nothing again that was mined before.
 
 import json
 from collections.abc import Mapping, Sequence
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from storage.receipts import Receipt, digest_rows
 from tasks.files import write_whole
 from tasks.fingerprints import digest
 from tasks.mining import stage as mining
+from tasks.mining.storing import LONG_LIST
 from tasks.mining.thresholds import MineConfig
 from tasks.report.drawing import png_bytes
 from tasks.report.grid_chart import draw_grid
@@ -86,7 +88,9 @@ def run(context: Context) -> Outcome:
     """Mine every ordered pair of encoders in one pass an encoder, and compare what was found."""
     db, grid = context.db, context.facts["grid"]
     minings: Sequence[Context] = context.given
-    outcomes = mining.run_together(minings)
+    outcomes = []
+    for _, group in groupby(minings, key=lambda one: one.inputs["clip"].table):
+        outcomes += mining.run_together(list(group))  # in memory at once: one encoder's minings
     found = [pairs.table(db, one.facts["mining"]) for one in minings]
     rows = [
         GridRow(
@@ -97,7 +101,7 @@ def run(context: Context) -> Outcome:
             clip_above=outcome.figures["clip_above"],
             ssl_below=outcome.figures["ssl_below"],
             images=outcome.figures["images"],
-            pairs=outcome.rows + outcome.reasons.get("long-list", 0),
+            pairs=outcome.rows + outcome.reasons.get(LONG_LIST, 0),
             images_in_pairs=_images(table),
         )
         for one, outcome, table in zip(minings, outcomes, found, strict=True)
@@ -107,9 +111,14 @@ def run(context: Context) -> Outcome:
         db, grid, _table(rows, grids.SPEC.schema), _table(overlaps, grids.OVERLAPS.schema)
     )
     write_grid(folder(context), rows, overlaps, context.facts["labels"])
+    reasons = {
+        name: most(outcome.reasons.get(name, 0) for outcome in outcomes)
+        for name, most in (("image-without-vector", max), (LONG_LIST, sum))
+    }
     return Outcome(
         new=sum(outcome.new for outcome in outcomes),
         rows=len(rows),
+        reasons={name: count for name, count in reasons.items() if count},
         figures={
             "grid": grid,
             "folder": str(folder(context)),
