@@ -42,7 +42,7 @@ NEEDS: Final[Mapping[str, Collection[str]]] = {
 
 TABLES: Final = (
     *("images", "paths", "refused", "pairs", "duplicates", "questions", "probes", "models"),
-    *("answers", "scores", "comparisons", "shards", "runs"),
+    *("answers", "scores", "comparisons", "grids", "overlaps", "shards", "runs"),
 )
 
 
@@ -78,6 +78,15 @@ def build_parser() -> argparse.ArgumentParser:
         verb = _verb(verbs, stage, text)
         _add_corpus(verb)
         _add_stage_options(verb, NEEDS[stage])
+    grid = _verb(verbs, "grid", "mine every encoder against every other")
+    _add_corpus(grid)
+    grid.add_argument(
+        "--encoders", nargs="+", metavar="SPEC", help="two or more (the shipped ones)"
+    )
+    _add_reading(grid)
+    _add_mining(grid)
+    _add_trust(grid)
+    _add_workers(grid)
     _add_study(_verb(verbs, "encoders", "train the shipped tiny encoders anew"), arms=True)
     _add_study(_verb(verbs, "study", "compare CLIPs that differ in their captions alone"))
     up = _verb(verbs, "up", "Prefect server, worker and all deployments, on loopback")
@@ -175,16 +184,20 @@ def _add_training(verb: argparse.ArgumentParser) -> None:
     )
 
 
+def _add_reading(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("--captions", metavar="FILE", help="CSV or JSONL: a path, a caption, ...")
+    verb.add_argument("--image-column", metavar="C", help="column of images or their uris")
+    verb.add_argument("--caption-column", metavar="C", help="column of captions")
+    verb.add_argument("--label-column", metavar="C", help="column of labels")
+    verb.add_argument("--fetch-urls", action="store_true", help="fetch images named by http")
+    verb.add_argument("--allow-missing", action="store_true", help="go on without lost shards")
+    verb.add_argument("--max-pixels", type=int, metavar="N", help="refuse larger images")
+    verb.add_argument("--rehash", action="store_true", help="open every file again")
+
+
 def _add_stage_options(verb: argparse.ArgumentParser, stages: Collection[str]) -> None:
     if "ingest" in stages:
-        verb.add_argument("--captions", metavar="FILE", help="CSV or JSONL: a path, a caption, ...")
-        verb.add_argument("--image-column", metavar="C", help="column of images or their uris")
-        verb.add_argument("--caption-column", metavar="C", help="column of captions")
-        verb.add_argument("--label-column", metavar="C", help="column of labels")
-        verb.add_argument("--fetch-urls", action="store_true", help="fetch images named by http")
-        verb.add_argument("--allow-missing", action="store_true", help="go on without lost shards")
-        verb.add_argument("--max-pixels", type=int, metavar="N", help="refuse larger images")
-        verb.add_argument("--rehash", action="store_true", help="open every file again")
+        _add_reading(verb)
     if "embed" in stages:
         _add_encoders(verb)
     if "mine" in stages:
@@ -230,6 +243,10 @@ def _add_encoders(verb: argparse.ArgumentParser) -> None:
     _add_encoder(verb, "clip", "the encoder whose blindness is measured (tiny:clip)")
     _add_encoder(verb, "ssl", "the encoder that serves as the reference (tiny:ssl)")
     _add_encoder(verb, "control", "a third encoder to compare the first with (none)")
+    _add_trust(verb)
+
+
+def _add_trust(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("--allow-pickle", action="store_true", help="read weights not safetensors")
     verb.add_argument(
         "--trust-remote-code", action="store_true", help="run code that comes with a model"

@@ -25,6 +25,7 @@ DEMO_CONTROL = "tiny:clip-control"
 SERVERS_TO_LOSE = 2
 MINING = ("benchmark_pairs", "pairs_per_image", "duplicate_above")
 WORKERS = ("workers", "scheduler", "device", "shard_images", "tile_images")
+GRID = ("tiny:clip", "tiny:clip-control", "tiny:ssl")
 STUDY = ("encoders", "study")
 
 log = logging.getLogger(__name__)
@@ -166,6 +167,8 @@ def _flow(options: argparse.Namespace) -> dict[str, Any]:
     check_corpora([*values["corpus"], *values["train_corpus"]])
     if options.verb in STUDY:
         values = _study_parameters(options, values)
+    if options.verb == "grid":
+        values["encoders"] = _grid_encoders(options)
     with serve_run(port, variables, settings.home):
         try:
             summary = _call_again(options.verb, values, port)
@@ -173,7 +176,18 @@ def _flow(options: argparse.Namespace) -> dict[str, Any]:
             _send_logs()
     if not options.json:
         print_summary(summary)
+        if options.verb == "grid":
+            from flows.grid import print_grid
+
+            print_grid(summary)
     return summary
+
+
+def _grid_encoders(options: argparse.Namespace) -> list[Any]:
+    from tasks.encoders import EncoderConfig
+
+    allowed = {name: getattr(options, name) for name in ("allow_pickle", "trust_remote_code")}
+    return [EncoderConfig(spec=spec, **allowed) for spec in options.encoders or GRID]
 
 
 def _study_parameters(options: argparse.Namespace, values: Mapping[str, Any]) -> dict[str, Any]:
@@ -223,6 +237,7 @@ def _call(verb: str, values: Mapping[str, Any]) -> dict[str, Any]:
         "ingest": ("corpus", "reading", "workers", "rehash"),
         "embed": ("corpus", *encoders, "workers"),
         "mine": ("corpus", "clip", "ssl", "mine", "workers"),
+        "grid": ("corpus", "encoders", "reading", "mine", "workers", "rehash"),
         "questions": ("corpus", "clip", "ssl", "mine", "questions", "workers"),
         "probe": ("corpus", "train_corpus", *encoders, "workers"),
         "train": ("corpus", "train_corpus", *encoders, "mine", "train", "workers"),

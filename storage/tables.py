@@ -12,6 +12,7 @@ from storage import (
     comparisons,
     corpus_shards,
     duplicates,
+    grids,
     images,
     minings,
     models,
@@ -27,6 +28,8 @@ from storage import (
 from storage.database import TableSpec
 
 SPECS: Final[Mapping[str, TableSpec]] = {
+    grids.OVERLAPS.name: grids.OVERLAPS,
+} | {
     module.SPEC.name: module.SPEC
     for module in (
         images,
@@ -36,6 +39,7 @@ SPECS: Final[Mapping[str, TableSpec]] = {
         pairs,
         duplicates,
         minings,
+        grids,
         probes,
         questions,
         models,

@@ -55,16 +55,22 @@ class Commits:
             self.commit()
 
     def commit(self) -> None:
-        """Commit what waits, one commit an encoder, then record the shards."""
+        """Commit what waits, one commit an encoder, then record the shards.
+
+        Shards whose commit fails are not tried again by this object: the stage's next try finds
+        what they lack and computes it.
+        """
+        waiting, self._waiting = self._waiting, []
+        if not waiting:
+            return
         for role, identity in self._identities.items():
             self._versions[role] = embeddings.append(
                 self._db,
                 identity.name,
-                [written[role] for _, written in self._waiting if role in written],
+                [written[role] for _, written in waiting if role in written],
                 identity.facts,
                 read_version=self._versions[role],
             )
-        for done, _ in self._waiting:
+        for done, _ in waiting:
             record(self._db, self._stage, done, scope=self._scope)
-        self._waiting = []
         self._since = time.monotonic()

@@ -48,10 +48,14 @@ class EmbedConfig(BaseModel):
     control: EncoderConfig | None = None
     """A third encoder to compare the first with, for instance one trained on other captions."""
 
+    others: tuple[EncoderConfig, ...] = ()
+    """Further encoders, for a grid."""
+
     def roles(self) -> Mapping[str, EncoderConfig]:
         """Return the encoders by the roles that are played."""
         played = {"clip": self.clip, "ssl": self.ssl, "control": self.control}
-        return {role: config for role, config in played.items() if config is not None}
+        named = {role: config for role, config in played.items() if config is not None}
+        return named | {f"encoder-{place + 3}": other for place, other in enumerate(self.others)}
 
 
 class ShardVectors(NamedTuple):
@@ -126,7 +130,7 @@ def embed_images(
     return ShardVectors(written, failures, busy.seconds)
 
 
-@lru_cache(maxsize=3)
+@lru_cache(maxsize=16)  # of a grid too each encoder is loaded once a worker
 def _encoder(config: EncoderConfig, name: str, device: Literal["cpu", "cuda"]) -> Encoder:
     import torch
 

@@ -18,7 +18,7 @@ MODULES = sorted(
 MUST_NOT_IMPORT = {
     "storage/": {"tasks", "flows", "prefect", "torch", "distributed"},
     "tasks/": {"flows"},
-    "tasks/corpora/": {"prefect", "storage", "distributed", "torch"},
+    "tasks/corpora/": {"prefect", "storage", "distributed"},
     "tasks/encoders/": {"prefect", "storage", "distributed"},
     "tasks/mof/": {"prefect", "storage", "distributed"},
     "tasks/report/": {"prefect", "storage", "distributed", "torch"},

@@ -6,8 +6,9 @@ Keep out: what happens in a tile (`tasks.mining.parts`); which images are new (`
 Shapes:
     N  images of a search, old and new
 
-A finished tile is a file until the search is over, so a run that is killed goes on behind its last
-tile. The files lie in a folder that is named by all that a tile depends on.
+A finished tile is a file an SSL encoder until the search is over, so a run that is killed goes on
+behind its last tile. The files lie in a folder an encoder, named by all that they depend on, so it
+does not matter which encoders are searched for together.
 """
 
 import logging
@@ -52,11 +53,17 @@ def cut_parts(places: Places, ranks: NDArray[np.int64], size: int, *, first: int
 
 
 def compare(
-    workers: Workers, search: Search, new: Sequence[Part], old: Sequence[Part], *, folder: Path
+    workers: Workers,
+    search: Search,
+    new: Sequence[Part],
+    old: Sequence[Part],
+    *,
+    folders: Sequence[Path],
 ) -> list[Found]:
     """Return what is found among the new images and between new and old ones, per SSL encoder.
 
-    `folder` holds finished tiles; whoever calls this removes it when the pairs are stored.
+    `folders` hold finished tiles, one folder an SSL encoder; whoever calls this removes them when
+    the pairs are stored.
 
     Raises:
         ValueError: if no worker survives a tile.
@@ -64,15 +71,16 @@ def compare(
     parts = [*new, *old]
     tiles = [(a, b) for a in range(len(new)) for b in range(a, len(parts))]
     progress = Progress("mine", len(tiles), "tiles")
-    kept = [read_tile(folder / _name(tile)) for tile in tiles]
+    kept = [_finished(tile, folders) for tile in tiles]
     found = [tile for tile in kept if tile is not None]
     if found:
         log.info("mine: %d of %d tiles were finished by an earlier run", len(found), len(tiles))
     progress.add(len(found))
     waiting = [tile for tile, done in zip(tiles, kept, strict=True) if done is None]
-    for tile, value in _run(workers, search, parts, waiting):
-        write_tile(folder / _name(tile), value)
-        found.append(value)
+    for tile, values in _run(workers, search, parts, waiting):
+        for folder, value in zip(folders, values, strict=True):
+            write_tile(folder / _name(tile), value)
+        found.append(values)
         progress.add(1)
     empty = [Found(_NONE, _NONE, 0, 0)] * len(search.ssl)
     return [join_found(list(column), search.most) for column in zip(empty, *found, strict=True)]
@@ -110,33 +118,42 @@ def _name(tile: tuple[int, int]) -> str:
     return f"{tile[0]}-{tile[1]}.arrow"
 
 
+def _finished(tile: tuple[int, int], folders: Sequence[Path]) -> list[Found] | None:
+    """Return what a tile holds for each encoder, or None if that of one is missing."""
+    found = []
+    for folder in folders:
+        kept = read_tile(folder / _name(tile))
+        if kept is None:
+            return None
+        found.append(kept)
+    return found
+
+
 _NONE = join([])
 
 
-def write_tile(path: Path, found: Sequence[Found]) -> None:
-    """Write what a tile holds to a file, all of it or nothing."""
+def write_tile(path: Path, found: Found) -> None:
+    """Write what a tile holds for an encoder to a file, all of it or nothing."""
     sink = pa.BufferOutputStream()
-    tables = [_table(found_by) for found_by in found]
-    with pa.ipc.new_file(sink, tables[0].schema) as writer:
-        for table in tables:
-            writer.write_batch(table)
+    batch = _batch(found)
+    with pa.ipc.new_file(sink, batch.schema) as writer:
+        writer.write_batch(batch)
     write_whole(path, sink.getvalue().to_pybytes())
 
 
-def read_tile(path: Path) -> list[Found] | None:
+def read_tile(path: Path) -> Found | None:
     """Return what `write_tile` wrote, or None if there is no such file that can be read."""
     try:
         with pa.ipc.open_file(pa.BufferReader(path.read_bytes())) as reader:
-            batches = [reader.get_batch(at) for at in range(reader.num_record_batches)]
+            return _found(reader.get_batch(0))
     except (OSError, pa.ArrowInvalid):
         return None
-    return [_found(batch) for batch in batches]
 
 
 _LISTS = ("blind", "alike")
 
 
-def _table(found: Found) -> pa.RecordBatch:
+def _batch(found: Found) -> pa.RecordBatch:
     """Return a batch of one row: lists of pairs as lists of their columns."""
     columns: dict[str, pa.Array] = {}
     for name, pairs in zip(_LISTS, (found.blind, found.alike), strict=True):

@@ -1,36 +1,39 @@
-"""The stage `mine`: from stored vectors to the pairs of one mining.
+"""The stage `mine`: from stored vectors to the pairs of one mining, or of several at once.
 
-Put here: what a mining is named by, the order of its writes, the receipts of its pairs.
-Keep out: the search (`tasks.mining.comparing`); what an earlier run has compared (`.growth`);
-selection (`tasks.mining.selection`).
+Put here: what a mining is named by, which minings are searched together, the order of writes, the
+receipts of pairs.
+Keep out: the search (`tasks.mining.comparing`); what an earlier run has compared (`.growth`); what
+a mining works on (`.given`); its rows (`.storing`).
 
 A mining is two encoders and thresholds over some corpora. Of a corpus that grew, new images are
 compared with all, old ones no more with each other; pairs of images that are gone go along. The
 pairs of a mining are replaced in one commit, so the table never holds half a search.
+
+Minings of one CLIP encoder look at the same near pairs, so those that are to compare the same
+images are searched in one pass, each with its own SSL encoder; what is stored of each is what it
+would store alone.
 """
 
-from collections import Counter
-from collections.abc import Sequence
-from dataclasses import replace
+from collections import defaultdict
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final
 
 import numpy as np
-import pyarrow as pa
-from numpy.typing import NDArray
 
-from storage import duplicates, embeddings, minings, pairs, paths
+from storage import duplicates, minings, pairs, paths
 from storage.minings import MiningRow
 from storage.receipts import Receipt, digest_rows
 from tasks.attributes import know
 from tasks.fingerprints import digest
-from tasks.mining.comparing import Places, compare, cut_parts, forget
-from tasks.mining.growth import compared
-from tasks.mining.pairs import BlindPairs
-from tasks.mining.parts import Found, Search, Source, join_found, read_vectors
+from tasks.mining.comparing import compare, cut_parts, forget
+from tasks.mining.given import Given, draw, find_given
+from tasks.mining.growth import Compared, compared
+from tasks.mining.parts import Found, Search, join_found, read_vectors
 from tasks.mining.plan import plan_search
-from tasks.mining.selection import select
-from tasks.mining.thresholds import MineConfig, Thresholds, resolve_thresholds
+from tasks.mining.storing import store_found
+from tasks.mining.thresholds import MineConfig
 from tasks.stage import Context, Outcome, Receipts, Site, Stage, made_by
 
 NAME = "mine"
@@ -38,24 +41,15 @@ NAME = "mine"
 PLANNED_BY: Final = 4096
 """Vectors, drawn by lot, by which a search is planned; the plan decides about speed alone."""
 
-QUANTILES_BY: Final = 50_000
-"""Images, drawn by lot, among which quantiles of cosines are looked for."""
-
-LONG_LIST: Final = "long-list"
-"""Why a blind pair is not stored: both its images are in as many with a wider gap."""
-
 
 def prepare(site: Site, config: MineConfig, corpora: Sequence[str], inputs: Receipts) -> Context:
     """Name the mining."""
-    encoders = {role: inputs[role].table for role in ("clip", "ssl")}
-    thresholds = config.model_dump(mode="json", exclude={"benchmark_pairs"})
     known = know(paths.metadata(site.db, corpora, version=inputs["paths"].version))
-    mining = digest([sorted(corpora), encoders, thresholds])[:16]
     return Context(
         site=site,
         config=config,
         facts={
-            "mining": mining,
+            "mining": _name(corpora, config, inputs),
             "corpora": list(corpora),
             "config": config.model_dump(mode="json"),
             "knowledge": known.digest(),
@@ -66,168 +60,130 @@ def prepare(site: Site, config: MineConfig, corpora: Sequence[str], inputs: Rece
     )
 
 
-class Given(NamedTuple):
-    """What a run works on: images with vectors of both encoders, and what makes a pair blind."""
+def with_encoders(context: Context, inputs: Receipts) -> Context:
+    """Return the mining of the encoders of other receipts, all else equal."""
+    mining = _name(context.facts["corpora"], context.config, inputs)
+    return replace(context, facts={**context.facts, "mining": mining}, inputs=inputs)
 
-    places: Places
-    sources: tuple[Source, Source]
-    thresholds: Thresholds
-    unembedded: int
+
+def _name(corpora: Sequence[str], config: MineConfig, inputs: Receipts) -> str:
+    encoders = {role: inputs[role].table for role in ("clip", "ssl")}
+    thresholds = config.model_dump(mode="json", exclude={"benchmark_pairs"})
+    return digest([sorted(corpora), encoders, thresholds])[:16]
 
 
 def run(context: Context) -> Outcome:
     """Compare what was not compared yet and store the pairs that are blind."""
-    db, mining = context.db, context.facts["mining"]
-    given = _given(context)
-    ids = given.places.ids.to_pylist()
+    (outcome,) = run_together([context])
+    return outcome
+
+
+def run_together(contexts: Sequence[Context]) -> list[Outcome]:
+    """Run several minings; those of one CLIP encoder that compare the same images in one pass."""
+    begun = [_begin(context) for context in contexts]
+    groups: dict[Hashable, list[int]] = defaultdict(list)
+    for place, one in enumerate(begun):
+        groups[one.shared].append(place)
+    outcomes: dict[int, Outcome] = {}
+    for group in groups.values():
+        found = _search([begun[place] for place in group])
+        for place, found_by in zip(group, found, strict=True):
+            outcomes[place] = _finish(begun[place], found_by)
+    return [outcomes[place] for place in range(len(begun))]
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Begun:
+    """A mining before its search."""
+
+    context: Context
+    given: Given
+    row: MiningRow
+    """Its row with no images yet."""
+    before: Compared
+    images: str
+    """Digest of the images and of which of them were compared before."""
+
+    @property
+    def shared(self) -> Hashable:
+        """All that minings which are searched together have in common."""
+        config: MineConfig = self.context.config
+        clip, above = self.given.sources[0], self.given.thresholds.clip_above
+        return clip, above, self.images, config.duplicate_above, config.pairs_per_image
+
+    @property
+    def tiles(self) -> str:
+        """The name of all that a tile of this mining depends on."""
+        size = self.context.site.workers.config.tile_images
+        thresholds = list(self.given.thresholds)
+        return digest([self.context.made_by, thresholds, self.images, size])[:16]
+
+
+def _begin(context: Context) -> _Begun:
+    given = find_given(context)
     row = MiningRow(
-        mining=mining,
+        mining=context.facts["mining"],
         made_by=context.made_by,
         clip=context.inputs["clip"].table,
         ssl=context.inputs["ssl"].table,
         **given.thresholds._asdict(),
         found=0,
         alike=0,
-        images=ids,
+        images=[],
     )
-    before = compared(db, row, given.places.ids)
-    folder = context.site.home / "cache" / "mining" / mining
-    found = _search(
-        context, given, before.old_N, folder / _tiles_name(context, given, before.old_N)
-    )
-    found = join_found([before.found, found], context.config.pairs_per_image)
-    old = [image for image, is_old in zip(ids, before.old_N, strict=True) if is_old]
-    counted = (before.found.blind_found, before.found.alike_found)
-    minings.write(db, replace(row, images=old, found=counted[0], alike=counted[1]))
-    outcome = _store(context, given, found, ids)
-    minings.write(db, replace(row, found=found.blind_found, alike=found.alike_found))
-    forget(folder)
-    new = int((~before.old_N).sum())
-    return replace(outcome, figures={**outcome.figures, "compared_anew": new})
+    ids = given.places.ids
+    before = compared(context.db, row, ids)
+    old = map(str, np.flatnonzero(before.old_N).tolist())
+    images = digest([digest_rows([], ids.to_pylist()), digest_rows([], old)])
+    return _Begun(context=context, given=given, row=row, before=before, images=images)
 
 
-def _given(context: Context) -> Given:
-    db, inputs = context.db, context.inputs
-    held = paths.ids(db, context.facts["corpora"], version=inputs["paths"].version)
-    clip, ssl = (
-        Source(inputs[role].table.removeprefix(embeddings.PREFIX), inputs[role].version)
-        for role in ("clip", "ssl")
-    )
-    for source in (clip, ssl):
-        if source.version:
-            embeddings.pin(
-                db, source.encoder, f"mine-{context.facts['mining']}", version=source.version
-            )
-    at = [
-        embeddings.offsets(db, source.encoder, held, version=source.version)
-        for source in (clip, ssl)
-    ]
-    both_N = (at[0] >= 0) & (at[1] >= 0)
-    places = Places(held.filter(pa.array(both_N)), at[0][both_N], (at[1][both_N],))
-    thresholds = _thresholds(context, places, clip, ssl)
-    return Given(places, (clip, ssl), thresholds, len(held) - len(places.ids))
-
-
-def _thresholds(context: Context, places: Places, clip: Source, ssl: Source) -> Thresholds:
-    config: MineConfig = context.config
-    if config.clip_above_quantile is None and config.ssl_below_quantile is None:
-        return Thresholds(config.clip_above, config.ssl_below)
-    drawn = _drawn(len(places.ids), QUANTILES_BY)
-    uri = context.db.uri
-    vectors = (
-        read_vectors(uri, clip, places.clip_N[drawn]),
-        read_vectors(uri, ssl, places.ssl_N[0][drawn]),
-    )
-    return resolve_thresholds(config, *vectors)
-
-
-def _drawn(total: int, most: int) -> NDArray[np.int64]:
-    """Return the numbers of all, or of some drawn by lot, sorted."""
-    if total <= most:
-        return np.arange(total)
-    return np.sort(np.random.default_rng(0).choice(total, most, replace=False))
-
-
-def _tiles_name(context: Context, given: Given, old_N: NDArray[np.bool_]) -> str:
-    """Return the name of all that a tile of this search depends on."""
-    size = context.site.workers.config.tile_images
-    images = digest_rows([], given.places.ids.to_pylist())
-    old = digest_rows([], map(str, np.flatnonzero(old_N).tolist()))
-    return digest([context.made_by, list(given.thresholds), images, old, size])[:16]
-
-
-def _search(context: Context, given: Given, old_N: NDArray[np.bool_], folder: Path) -> Found:
-    """Compare the new images with each other and with the old ones."""
-    (clip, ssl), places, config = given.sources, given.places, context.config
-    workers, total = context.site.workers, len(given.places.ids)
-    new = np.flatnonzero(~old_N)
+def _search(group: Sequence[_Begun]) -> list[Found]:
+    """Compare the new images with each other and with the old ones, for each of the minings."""
+    first = group[0]
+    site, config, (clip, _) = first.context.site, first.context.config, first.given.sources
+    ssl_N = tuple(one.given.places.ssl_N[0] for one in group)
+    places = first.given.places._replace(ssl_N=ssl_N)
+    total, new = len(places.ids), np.flatnonzero(~first.before.old_N)
     if total < 2 or not len(new):
-        return join_found([], config.pairs_per_image)
-    sample = read_vectors(context.db.uri, clip, places.clip_N[_drawn(total, PLANNED_BY)])
-    plan = plan_search(sample, **given.thresholds._asdict(), images=total)
+        return [join_found([], config.pairs_per_image)] * len(group)
+    uri = site.db.uri
+    sample = read_vectors(uri, clip, places.clip_N[draw(total, PLANNED_BY)])
     search = Search(
-        store=context.db.uri,
-        plan=plan,
+        store=uri,
+        plan=plan_search(sample, **first.given.thresholds._asdict(), images=total),
         clip=clip,
-        ssl=(ssl,),
-        ssl_below=(given.thresholds.ssl_below,),
+        ssl=tuple(one.given.sources[1] for one in group),
+        ssl_below=tuple(one.given.thresholds.ssl_below for one in group),
         alike_above=config.duplicate_above,
         most=config.pairs_per_image,
     )
-    size = workers.config.tile_images
+    size = site.workers.config.tile_images
     parts = cut_parts(places, new, size, first=0)
-    others = cut_parts(places, np.flatnonzero(old_N), size, first=len(new))
-    (found,) = compare(workers, search, parts, others, folder=folder)
-    return found
+    old = cut_parts(places, np.flatnonzero(first.before.old_N), size, first=len(new))
+    folders = [_folder(one) / one.tiles for one in group]
+    return compare(site.workers, search, parts, old, folders=folders)
 
 
-def _store(context: Context, given: Given, found: Found, ids: Sequence[str]) -> Outcome:
-    db, mining, config = context.db, context.facts["mining"], context.config
-    left_out, attribute = select(found.blind, config.benchmark_pairs, ids, context.given)
-    rows = _rows(mining, found.blind, ids)
-    rows = rows.append_column("selected", pa.array([why is None for why in left_out], pa.bool_()))
-    rows = rows.append_column("left_out", pa.array(left_out, pa.string()))
-    rows = rows.append_column("attribute", pa.array(attribute, pa.string()))
-    before, now = set(pairs.ids(db, mining)), set(rows["pair_id"].to_pylist())
-    pairs.replace(db, mining, rows)
-    duplicates.replace(db, mining, _rows(mining, found.alike, ids))
-    reasons = Counter(reason for reason in left_out if reason is not None)
-    reasons += Counter(
-        {
-            "image-without-vector": given.unembedded,
-            LONG_LIST: found.blind_found - len(found.blind.i),
-        }
-    )
-    return Outcome(
-        new=len(now - before),
-        rows=len(rows),
-        reasons=dict(sorted(reasons.items())),
-        figures={
-            "mining": mining,
-            **given.thresholds._asdict(),
-            "images": len(ids),
-            "selected": int(sum(reason is None for reason in left_out)),
-            "removed": len(before - now),
-            "source": context.given.source,
-            "near_duplicates": found.alike_found,
-            "near_duplicates_cut": found.alike_found - len(found.alike.i),
-        },
-    )
+def _folder(one: _Begun) -> Path:
+    """Return where the mining's finished tiles lie."""
+    return one.context.site.home / "cache" / "mining" / one.row.mining
 
 
-def _rows(mining: str, found: BlindPairs, ids: Sequence[str]) -> pa.Table:
-    image_a, image_b = ([ids[rank] for rank in ranks.tolist()] for ranks in (found.i, found.j))
-    names = [pairs.pair_id(a, b) for a, b in zip(image_a, image_b, strict=True)]
-    return pa.table(
-        {
-            "mining": pa.array([mining] * len(names), pa.string()),
-            "pair_id": pa.array(names, pa.string()),
-            "image_a": pa.array(image_a, pa.string()),
-            "image_b": pa.array(image_b, pa.string()),
-            "clip_cosine": found.clip_cosine,
-            "ssl_cosine": found.ssl_cosine,
-        }
-    )
+def _finish(one: _Begun, found: Found) -> Outcome:
+    """Store what the mining has found; its own row is written before its pairs and after them."""
+    context, before, row = one.context, one.before, one.row
+    ids: list[str] = one.given.places.ids.to_pylist()
+    found = join_found([before.found, found], context.config.pairs_per_image)
+    old = [image for image, is_old in zip(ids, before.old_N, strict=True) if is_old]
+    counted = (before.found.blind_found, before.found.alike_found)
+    minings.write(context.db, replace(row, images=old, found=counted[0], alike=counted[1]))
+    outcome = store_found(context, one.given, found, ids)
+    counted = (found.blind_found, found.alike_found)
+    minings.write(context.db, replace(row, images=ids, found=counted[0], alike=counted[1]))
+    forget(_folder(one))
+    new = len(ids) - len(old)
+    return replace(outcome, figures={**outcome.figures, "compared_anew": new})
 
 
 def look(context: Context) -> Receipts | None:

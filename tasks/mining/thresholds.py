@@ -9,6 +9,7 @@ Shapes:
     N  images    D  width of a CLIP vector    E  width of an SSL vector    P  pairs
 """
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -82,47 +83,59 @@ def observe(
 ) -> Observed:
     """Return the cosines of all pairs if there are at most `all_pairs`, else of a seeded sample."""
     total = len(clip_ND)
-    pairs = total * (total - 1) // 2
-    clip, ssl = Vectors("clip_ND", clip_ND), Vectors("ssl_NE", ssl_NE)
-    if pairs <= all_pairs:
-        return Observed(_all_cosines(clip), _all_cosines(ssl), pairs)
+    clip_P, ssl_P = (
+        _cosines(Vectors(name, vectors), all_pairs, sampled_pairs)
+        for name, vectors in (("clip_ND", clip_ND), ("ssl_NE", ssl_NE))
+    )
+    return Observed(clip_P, ssl_P, total * (total - 1) // 2)
+
+
+def _cosines(vectors: Vectors, all_pairs: int, sampled_pairs: int) -> NDArray[np.float64]:
+    """Return one encoder's cosines; a sample's pairs depend on the number of rows alone."""
+    total = len(vectors)
+    if total * (total - 1) // 2 <= all_pairs:
+        return _all_cosines(vectors)
     rng = np.random.default_rng(0)
     i = rng.integers(0, total, sampled_pairs)
     j = rng.integers(0, total - 1, sampled_pairs)
     j += j >= i  # uniform over ordered pairs of different images
-    return Observed(clip.cosines(i, j), ssl.cosines(i, j), pairs)
+    return vectors.cosines(i, j)
 
 
-def resolve_thresholds(
-    config: MineConfig, clip_ND: NDArray[np.floating], ssl_NE: NDArray[np.floating]
-) -> Thresholds:
-    """Return the thresholds as cosines, quantiles resolved on the observed ones."""
-    clip_above, ssl_below = config.clip_above, config.ssl_below
-    if len(clip_ND) > 1 and (config.clip_above_quantile, config.ssl_below_quantile) != (None, None):
-        observed = observe(clip_ND, ssl_NE)
-        if config.clip_above_quantile is not None:
-            clip_above = _quantile(clip_ND, observed, observed.clip_P, config.clip_above_quantile)
-        if config.ssl_below_quantile is not None:
-            ssl_below = _quantile(ssl_NE, observed, observed.ssl_P, config.ssl_below_quantile)
-    return Thresholds(clip_above, ssl_below)
+Quantile = Callable[[float], float | None]
+"""Gives a quantile of one encoder's cosines, None where there are no pairs."""
 
 
-def _quantile(
-    vectors_ND: NDArray[np.floating],
-    observed: Observed,
-    cosine_P: NDArray[np.float64],
-    share: float,
-) -> float:
+def resolve_thresholds(config: MineConfig, clip: Quantile, ssl: Quantile) -> Thresholds:
+    """Return the thresholds as cosines; only quantiles that are asked for are computed."""
+
+    def resolve(share: float | None, quantile: Quantile, fixed: float) -> float:
+        found = None if share is None else quantile(share)
+        return fixed if found is None else found
+
+    return Thresholds(
+        resolve(config.clip_above_quantile, clip, config.clip_above),
+        resolve(config.ssl_below_quantile, ssl, config.ssl_below),
+    )
+
+
+def find_quantile(vectors_ND: NDArray[np.floating], share: float) -> float | None:
     """Return a quantile of cosines with the very bits that mining compares it with.
 
     A matrix product rounds otherwise than mining does, so of all pairs those at the quantile are
-    computed again; else a pair on the threshold would be found or not by chance.
+    computed again; else a pair on the threshold would be found or not by chance. The result is
+    None for fewer than two vectors.
     """
-    if len(cosine_P) == observed.pairs:
+    total = len(vectors_ND)
+    if total < 2:
+        return None
+    vectors = Vectors("vectors_ND", vectors_ND)
+    cosine_P = _cosines(vectors, ALL_PAIRS, SAMPLED_PAIRS)
+    if len(cosine_P) == total * (total - 1) // 2:
         ends = [np.quantile(cosine_P, share, method=end) for end in ("lower", "higher")]
         near = np.flatnonzero(np.minimum(*(np.abs(cosine_P - end) for end in ends)) < ROUNDING)
         cosine_P = cosine_P.copy()
-        cosine_P[near] = Vectors("vectors_ND", vectors_ND).cosines(*_images(near, len(vectors_ND)))
+        cosine_P[near] = vectors.cosines(*_images(near, total))
     return float(np.quantile(cosine_P, share))
 
 

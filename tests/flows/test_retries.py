@@ -23,7 +23,7 @@ from tests.flows import runs
 
 WRITES = {
     "ingest": (tasks.ingest.images, "upsert"),
-    "embed": (tasks.embed.embeddings, "insert"),
+    "embed": (tasks.embed.embeddings, "append"),
     "mine": (tasks.mining.stage.pairs, "replace"),
     "questions": (tasks.questions.stage.questions, "replace"),
     "probe": (tasks.probes.probes, "replace"),

@@ -10,7 +10,7 @@ from storage import duplicates, embeddings, minings, pairs, paths
 from storage.database import Database
 from storage.paths import PathRow
 from storage.receipts import Receipt, digest_rows
-from tasks.mining import comparing, mine, stage
+from tasks.mining import comparing, mine, stage, storing
 from tasks.mining.thresholds import MineConfig
 from tasks.stage import Site
 from tasks.workers import Workers, WorkersConfig
@@ -179,8 +179,8 @@ def test_other_thresholds_and_other_code_compare_all_again(mined, monkeypatch):
 def test_what_is_cut_from_long_lists_is_counted(mined):
     every, cut = mined.mine(range(IMAGES), CONFIG), mined.mine(range(IMAGES), CUT)
 
-    assert every.rows == cut.rows + cut.reasons[stage.LONG_LIST]
-    assert stage.LONG_LIST not in every.reasons
+    assert every.rows == cut.rows + cut.reasons[storing.LONG_LIST]
+    assert storing.LONG_LIST not in every.reasons
     _, alike, _ = mined.rows(CUT)
     assert len(alike) == cut.figures["near_duplicates"] - cut.figures["near_duplicates_cut"]
     assert cut.figures["near_duplicates_cut"] > 0
@@ -217,7 +217,7 @@ def kill(monkeypatch):
 @pytest.mark.parametrize(
     "moment",
     [
-        (stage, "select"),
+        (storing, "select"),
         (minings, "write"),
         (pairs, "replace"),
         (duplicates, "replace"),
@@ -251,7 +251,7 @@ def test_tiles_that_a_killed_run_finished_are_not_compared_again(mined, kill, ca
 
 @pytest.mark.parametrize("damage", [b"", b"not an Arrow file", None])
 def test_a_damaged_tile_is_compared_again(mined, afresh, kill, damage):
-    kill(lambda: mined.mine(range(40)), stage, "select")
+    kill(lambda: mined.mine(range(40)), storing, "select")
     files = sorted((mined.site.home / "cache" / "mining").rglob("*.arrow"))
     assert len(files) == 6
     content = files[0].read_bytes()

@@ -1,11 +1,19 @@
 """Thresholds: cosines as given, or quantiles of the cosines of all pairs."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 from pydantic import ValidationError
 
 from tasks.mining import mine, thresholds
-from tasks.mining.thresholds import MineConfig, Thresholds, observe, resolve_thresholds
+from tasks.mining.thresholds import (
+    MineConfig,
+    Thresholds,
+    find_quantile,
+    observe,
+    resolve_thresholds,
+)
 
 TWINS = np.array([[1.0, 0.0], [1.0, 0.01]])
 APART = np.array([[1.0, 0.0], [0.0, 1.0]])
@@ -13,6 +21,12 @@ APART = np.array([[1.0, 0.0], [0.0, 1.0]])
 
 def vectors_of(seed, count=40, width=24):
     return np.random.default_rng(seed).normal(size=(count, width)).astype(np.float32)
+
+
+def resolve(config, clip_ND, ssl_NE):
+    return resolve_thresholds(
+        config, partial(find_quantile, clip_ND), partial(find_quantile, ssl_NE)
+    )
 
 
 def cosines_of(vectors_ND):
@@ -66,13 +80,15 @@ def test_a_sample_takes_every_pair_of_different_images_equally_often():
 def test_fixed_thresholds_stay_as_they_are():
     config = MineConfig(clip_above=0.9, ssl_below=0.5)
 
-    assert resolve_thresholds(config, TWINS, APART) == Thresholds(0.9, 0.5)
+    assert resolve(config, TWINS, APART) == Thresholds(0.9, 0.5)
 
 
 def test_the_paper_has_095_and_06_and_150_pairs():
     assert MineConfig().model_dump(exclude_none=True) == {
         "clip_above": 0.95,
         "ssl_below": 0.6,
+        "pairs_per_image": 1000,
+        "duplicate_above": 0.99,
         "benchmark_pairs": 150,
     }
 
@@ -80,7 +96,7 @@ def test_the_paper_has_095_and_06_and_150_pairs():
 def test_quantiles_are_of_all_observed_cosines():
     clip_ND, ssl_NE = vectors_of(0), vectors_of(1)
 
-    resolved = resolve_thresholds(
+    resolved = resolve(
         MineConfig(clip_above_quantile=0.9, ssl_below_quantile=0.25), clip_ND, ssl_NE
     )
 
@@ -94,7 +110,7 @@ def test_quantiles_are_of_all_observed_cosines():
 def test_a_quantile_of_one_encoder_leaves_the_other_threshold_alone():
     config = MineConfig(clip_above_quantile=0.5, ssl_below=0.4)
 
-    resolved = resolve_thresholds(config, vectors_of(0), vectors_of(1))
+    resolved = resolve(config, vectors_of(0), vectors_of(1))
 
     assert resolved.clip_above != 0.95
     assert resolved.ssl_below == 0.4
@@ -102,7 +118,7 @@ def test_a_quantile_of_one_encoder_leaves_the_other_threshold_alone():
 
 def pairs_beyond(vectors_ND, **quantiles):
     """How many pairs are above the upper and below the lower quantile, each on its own."""
-    resolved = resolve_thresholds(MineConfig(**quantiles), vectors_ND, vectors_ND)
+    resolved = resolve(MineConfig(**quantiles), vectors_ND, vectors_ND)
     above = mine(vectors_ND, vectors_ND, clip_above=resolved.clip_above, ssl_below=2)
     below = mine(vectors_ND, vectors_ND, clip_above=-2, ssl_below=resolved.ssl_below)
     return len(above.i), len(below.i)
@@ -133,7 +149,7 @@ def test_without_pairs_quantiles_fall_back_on_the_cosines(count):
     config = MineConfig(clip_above_quantile=0.9, ssl_below_quantile=0.1)
     vectors_ND = np.ones((count, 3))
 
-    assert resolve_thresholds(config, vectors_ND, vectors_ND) == Thresholds(0.95, 0.6)
+    assert resolve(config, vectors_ND, vectors_ND) == Thresholds(0.95, 0.6)
 
 
 @pytest.mark.parametrize(

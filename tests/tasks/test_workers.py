@@ -11,6 +11,7 @@ from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 
+import dask
 import distributed
 import psutil
 import pytest
@@ -122,6 +123,30 @@ def test_an_item_that_kills_every_worker_comes_back_alone_and_without_a_value(wo
 
 def test_workers_that_were_killed_are_back_for_the_next_stage(workers):
     assert values_of(workers.run(double, cut(range(4), 1))) == {0: 0, 1: 2, 2: 4, 3: 6}
+
+
+def fill_memory(greedy, items):
+    """Take more memory than a worker may have when the greedy item comes along."""
+    taken = []
+    while greedy in items:
+        taken.append(bytearray(2**26))
+        time.sleep(0.02)
+    return double(items)
+
+
+def test_an_item_that_takes_too_much_memory_costs_itself_alone():
+    with (
+        dask.config.set({"distributed.scheduler.allowed-failures": 0}),
+        distributed.LocalCluster(
+            n_workers=1, threads_per_worker=1, memory_limit="700MB", dashboard_address=":0"
+        ) as cluster,
+        Workers(WorkersConfig(scheduler=cluster.scheduler_address)) as workers,
+    ):
+        results = list(workers.run(partial(fill_memory, 2), cut(range(4), 2)))
+
+    (lost,) = [done for done in results if done.value is None]
+    assert list(lost.shard.items) == [2]
+    assert values_of(done for done in results if done.value is not None) == {0: 0, 1: 2, 3: 6}
 
 
 def square_once(marks, item):
