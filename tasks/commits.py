@@ -35,7 +35,7 @@ class Commits:
             role: embeddings.version(db, identity.name) for role, identity in identities.items()
         }
         self._waiting: list[tuple[Done[Any, Any], Mapping[str, Written]]] = []
-        self._since = time.monotonic()
+        self._since = -GROUP_SECONDS  # the first shard at once: what cannot be written shows early
 
     def __enter__(self) -> Self:
         return self

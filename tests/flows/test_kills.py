@@ -24,7 +24,7 @@ OPTIONS = ("--workers", 2, "--shard-images", SHARD_IMAGES)
 SECONDS = {
     "start": (0.0, 6.0),
     "ingest": (0.0, 0.15),
-    "embed": (0.0, 0.3),
+    "embed": (0.0, 0.15),
     "mine": (0.0, 0.8),
     "report": (0.0, 1.5),
 }
