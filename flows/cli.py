@@ -27,7 +27,7 @@ THROUGH: Final = (
     *("ingest", "images", "embed", "mine", "pairs", "questions"),
     *("probe", "train", "evaluate", "scores", "report"),
 )
-FEATURES: Final = ("clip", "ssl", "additive", "interleaved", "clip-control")
+FEATURES: Final = ("clip", "ssl", "additive", "interleaved", "clip-clip", "clip-control")
 NEEDS: Final[Mapping[str, Collection[str]]] = {
     "ingest": {"ingest"},
     "embed": {"embed"},
@@ -173,7 +173,8 @@ def _add_training(verb: argparse.ArgumentParser) -> None:
         "--features",
         nargs="+",
         metavar="F",
-        help="what models see: clip ssl additive interleaved clip-control (all that can be)",
+        help="what models see: clip ssl additive interleaved clip-control (all that can be), "
+        "clip-clip",
     )
     verb.add_argument("--steps", type=int, metavar="N", help="steps of instruction training (600)")
     verb.add_argument(

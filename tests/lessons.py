@@ -56,13 +56,19 @@ def features_of(count):
     kinds, hat_D = rng.normal(size=(3, WIDTH)), rng.normal(size=WIDTH)
     features = {}
     for role, sees_hats in (("clip", False), ("ssl", True), ("control", True)):
-        tokens_NPD = 0.1 * rng.normal(size=(count, PATCHES, WIDTH))
+        tokens_NPD = 0.02 * rng.normal(size=(count, PATCHES, WIDTH))
         for number in range(count):
             tokens_NPD[number, 0] += kinds[number % 3]
-            if sees_hats:
-                tokens_NPD[number, 1:] += hat_D if number % 2 else -hat_D
+            tokens_NPD[number, 1:] += -hat_D if sees_hats and number % 2 else hat_D
         features[role] = torch.from_numpy(tokens_NPD.astype(np.float16))
     return features
+
+
+def hat():
+    """Return what the tokens of `ssl` tell of a bare head (D); of a hat its opposite."""
+    rng = np.random.default_rng(0)
+    rng.normal(size=(3, WIDTH))
+    return torch.from_numpy(rng.normal(size=WIDTH)).float()
 
 
 def learn(variant, config, folder, *, count=24):

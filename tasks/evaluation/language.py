@@ -22,6 +22,7 @@ from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
 from tasks.evaluation.asking import FREE, OPTION_LOGPROB, Asked, Reply
 from tasks.mof import MofForConditionalGeneration
+from tasks.training.recipe import role_of
 from tasks.training.words import END, MOST_ANSWER_TOKENS, PAD, Encoder
 
 ROWS: Final = 32
@@ -50,7 +51,7 @@ class LanguageModel:
         tokenizer: PreTrainedTokenizerFast = AutoTokenizer.from_pretrained(folder)
         self.tokenizer = tokenizer
         self.encoder = Encoder(tokenizer, self.model.config.image_seq_length)
-        self.roles = [tower["name"] for tower in self.model.config.vision_config.towers]
+        self.roles = [role_of(name) for name in self.model.config.vision_config.tower_names]
 
     def ask(self, protocol: str, questions: Sequence[Asked], tokens: ImageTokens) -> list[Reply]:
         """Return a reply a question, in order."""

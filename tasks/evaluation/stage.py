@@ -30,7 +30,7 @@ from tasks.fingerprints import code_digest, library_versions
 from tasks.progress import Progress
 from tasks.shards import record
 from tasks.stage import Context, Outcome, Receipts, Site, Stage, made_by
-from tasks.training.recipe import TOWERS
+from tasks.training.recipe import roles_of
 from tasks.workers import cut
 
 NAME = "evaluate"
@@ -223,7 +223,7 @@ def _ask_language_models(context: Context, missing: set[answers.AnswerName]) -> 
             if (one.question_id, model, protocol) in missing
         }
         if todo:
-            roles = TOWERS[row.features]
+            roles = roles_of(row.features)
             sittings.append(
                 Sitting(
                     key=f"{model} {protocol}",

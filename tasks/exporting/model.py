@@ -20,26 +20,14 @@ from transformers.models.llava.image_processing_llava import LlavaImageProcessor
 from tasks.encoders import EncoderConfig
 from tasks.exporting.towers import tower_of
 from tasks.mof import MofConfig, MofForConditionalGeneration
-from tasks.training.words import BEGIN, END, MOST_ANSWER_TOKENS, PAD, SPECIAL
+from tasks.training.recipe import role_of
+from tasks.training.words import BEGIN, CHAT_TEMPLATE, END, MOST_ANSWER_TOKENS, PAD, SPECIAL
 
 AUTO_MAP: Final = {
     "AutoConfig": "configuration_mof.MofConfig",
     "AutoModel": "modeling_mof.MofModel",
     "AutoModelForImageTextToText": "modeling_mof.MofForConditionalGeneration",
 }
-CHAT_TEMPLATE: Final = (
-    "{{ bos_token }}"
-    "{%- for message in messages -%}"
-    "{%- if message['role'] == 'assistant' -%}{%- generation -%}"
-    "{%- if message['content'] is string -%}{{ message['content'] }}{%- else -%}"
-    "{%- for part in message['content'] -%}{{ part['text'] }}{%- endfor -%}{%- endif -%}"
-    "{{ eos_token }}{%- endgeneration -%}"
-    "{%- elif message['content'] is string -%}{{ message['content'] + ' ' }}{%- else -%}"
-    "{%- for part in message['content'] -%}"
-    "{%- if part['type'] == 'image' -%}<image>{%- else -%}{{ part['text'] + ' ' }}{%- endif -%}"
-    "{%- endfor -%}{%- endif -%}{%- endfor -%}"
-)
-"""Questions and answers as `tasks.training.words` writes them: nothing stands between the two."""
 
 
 class Whole(NamedTuple):
@@ -60,7 +48,7 @@ def make_whole(folder: Path, encoders: Mapping[str, EncoderConfig]) -> Whole:
     fields = trained.config.to_dict()
     vision = fields["vision_config"]
     for tower in vision["towers"]:
-        module = tower_of(encoders[tower["name"]])
+        module = tower_of(encoders[role_of(tower["name"])])
         tower |= {"config": module.config.to_dict(), "image_size": None, "patch_size": None}
         start = f"model.vision_tower.towers.{tower['name']}."
         state |= {start + name: tensor for name, tensor in module.state_dict().items()}

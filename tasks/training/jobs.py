@@ -25,7 +25,7 @@ from tasks.encoders.specs import Device
 from tasks.training import material
 from tasks.training.features import ImageFiles, token_features
 from tasks.training.loop import State, learn_language, make_model, train_model
-from tasks.training.recipe import TOWERS, TrainConfig, Variant
+from tasks.training.recipe import TrainConfig, Variant, roles_of
 from tasks.training.words import make_tokenizer
 
 WEIGHTS = "model.safetensors"
@@ -85,7 +85,7 @@ def _train(assignment: Assignment, course: Course, folder: Path) -> None:
     examples = material.load(course.material)
     tokenizer = _tokenizer(course.material)
     language, spoken = _language(course.material, config, variant.seed)
-    features = {role: _features(course, role) for role in TOWERS[variant.features]}
+    features = {role: _features(course, role) for role in roles_of(variant.features)}
     model = make_model(variant, config, features, tokenizer, language)
     losses = train_model(model, variant, config, features, examples, tokenizer)
     part = folder.with_name(f".{folder.name}.part")
@@ -97,7 +97,7 @@ def _train(assignment: Assignment, course: Course, folder: Path) -> None:
         "ssl_share": variant.ssl_share,
         "seed": variant.seed,
         "config": config.of_each_model(),
-        "encoders": {role: course.names[role] for role in TOWERS[variant.features]},
+        "encoders": {role: course.names[role] for role in roles_of(variant.features)},
         "figures": {"language": spoken, **losses},
     }
     (part / RECORD).write_text(json.dumps(record, indent=1))

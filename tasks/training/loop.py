@@ -12,21 +12,20 @@ Shapes:
 """
 
 import math
-import random
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 import torch
 from torch import Tensor
-from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast, TrainerCallback
 
 from tasks.mof import MofConfig, MofForConditionalGeneration
-from tasks.optimiser import minimise
-from tasks.training.material import ASK_FOR_CAPTION, Example
-from tasks.training.recipe import LAYERS, TOWERS, TrainConfig, Variant
-from tasks.training.words import BEGIN, END, IMAGE, PAD, Encoder, Turn
+from tasks.training.drawn import DrawnConversations
+from tasks.training.material import Example
+from tasks.training.recipe import LAYERS, TOWERS, TrainConfig, Variant, role_of
+from tasks.training.trainer import train_stage
+from tasks.training.words import BEGIN, END, IMAGE, PAD
 
-WARM_UP = 20
 LANGUAGE_TURNS = 3
 POSITIONS = 2048
 
@@ -65,25 +64,19 @@ def learn_language(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         model = LlamaForCausalLM(language_config(config, len(tokenizer)))
-    chance = random.Random(f"{seed}/language")
-    encoder = Encoder(tokenizer, image_tokens=0)
-
-    def loss_at(_: int) -> Tensor:
-        chosen = chance.choices(examples, k=2 * config.batch)
-        batch = encoder.batch(
-            [_converse(one, chance, LANGUAGE_TURNS, 0.5) for one in chosen], learn_all=True
-        )
-        loss: Tensor = model(input_ids=batch.ids_BT, labels=batch.labels_BT).loss
-        return loss
-
-    losses = minimise(
-        model.train(),
-        loss_at,
-        steps=config.language_steps,
-        rate=config.adapter_rate,
-        decay=config.decay,
-        warm_up=WARM_UP,
+    settings = config.stage("language")
+    data = DrawnConversations(
+        examples=examples,
+        numbers=range(len(examples)),
+        rows=settings.batch * config.language_steps,
+        lot=f"{seed}/language",
+        turns=LANGUAGE_TURNS,
+        caption_share=0.5,
+        tokenizer=tokenizer,
+        image_tokens=0,
+        longest=POSITIONS,
     )
+    losses = train_stage(model, data, settings, pad=PAD, seed=seed)
     return model.state_dict(), losses
 
 
@@ -98,7 +91,7 @@ def make_model(
 
     `features` holds tokens (N, P, D) by role; their towers are precomputed, so the model has none.
     """
-    towers = [_tower(role, features[role]) for role in TOWERS[variant.features]]
+    towers = [_tower(name, features[role_of(name)]) for name in TOWERS[variant.features]]
     settings = MofConfig(
         vision_config={"towers": towers, "grid_size": towers[0]["grid_size"]},
         text_config=language_config(config, len(tokenizer)).to_dict(),
@@ -119,18 +112,18 @@ def make_model(
     return model
 
 
-def _tower(role: str, tokens_NPD: Tensor) -> dict[str, Any]:
+def _tower(name: str, tokens_NPD: Tensor) -> dict[str, Any]:
     _, patches, width = tokens_NPD.shape
     grid = math.isqrt(patches)
     if grid * grid != patches:
-        message = f"the tokens of encoder {role!r} are {patches} an image; expected a square grid"
+        message = f"the tokens of tower {name!r} are {patches} an image; expected a square grid"
         raise ValueError(message)
     return {
-        "name": role,
+        "name": name,
         "config": None,
         "hidden_size": width,
         "grid_size": grid,
-        "feature_layer": LAYERS[role],
+        "feature_layer": LAYERS[role_of(name)],
         "feature_norm": "layernorm",
     }
 
@@ -142,47 +135,42 @@ def train_model(
     features: Mapping[str, Tensor],
     examples: Sequence[Example],
     tokenizer: PreTrainedTokenizerFast,
+    *,
+    callbacks: Sequence[TrainerCallback] = (),
 ) -> dict[str, list[float]]:
-    """Take a model through the adapter and the instruction stage; return the losses of both."""
-    encoder = Encoder(tokenizer, model.config.image_seq_length)
-    captioned = [number for number, one in enumerate(examples) if one.caption]
+    """Take a model through the adapter and the instruction stage; return the losses of both.
 
-    def minimise_on(
-        stage: Literal["adapter", "instruct"], steps: int, rate: float, decay: float
-    ) -> list[float]:
+    `callbacks` see the steps of the instruction stage.
+    """
+    everything = range(len(examples))
+    captioned = [number for number in everything if examples[number].caption] or everything
+    losses: dict[str, list[float]] = {}
+    stages: list[tuple[Literal["adapter", "instruct"], Sequence[int], float]] = [
+        ("adapter", captioned, 1.0),
+        ("instruct", everything, config.caption_share),
+    ]
+    for stage, numbers, caption_share in stages:
         model.set_stage(stage)
-        chance = random.Random(f"{variant.seed}/{stage}")
-        numbers = captioned if stage == "adapter" and captioned else range(len(examples))
-        share = 1.0 if stage == "adapter" else config.caption_share
-
-        def loss_at(_: int) -> Tensor:
-            chosen = chance.choices(numbers, k=config.batch)
-            batch = encoder.batch(
-                [_converse(examples[n], chance, config.turns, share) for n in chosen]
-            )
-            tokens = [features[role][chosen].float() for role in TOWERS[variant.features]]
-            loss: Tensor = model(
-                input_ids=batch.ids_BT, labels=batch.labels_BT, image_features=tokens
-            ).loss
-            return loss
-
-        return minimise(
-            model.train(), loss_at, steps=steps, rate=rate, decay=decay, warm_up=WARM_UP
+        settings = config.stage(stage)
+        data = DrawnConversations(
+            examples=examples,
+            numbers=numbers,
+            rows=settings.batch * (settings.steps or 0),
+            lot=f"{variant.seed}/{stage}",
+            turns=config.turns,
+            caption_share=caption_share,
+            tokenizer=tokenizer,
+            image_tokens=model.config.image_seq_length,
+            longest=POSITIONS,
+            features=[features[role_of(tower)] for tower in TOWERS[variant.features]],
         )
-
-    losses = {
-        "adapter": minimise_on("adapter", config.adapter_steps, config.adapter_rate, 0.0),
-        "instruct": minimise_on("instruct", config.steps, config.rate, config.decay),
-    }
+        losses[stage] = train_stage(
+            model,
+            data,
+            settings,
+            pad=PAD,
+            seed=variant.seed,
+            callbacks=callbacks if stage == "instruct" else (),
+        )
     model.eval()
     return losses
-
-
-def _converse(
-    example: Example, chance: random.Random, turns: int, caption_share: float
-) -> Sequence[Turn]:
-    """Return a caption asked for, or some of the example's questions, by lot."""
-    wants_caption = chance.random() < caption_share
-    if example.caption and (wants_caption or not example.turns):
-        return [(ASK_FOR_CAPTION, example.caption)]
-    return chance.sample(example.turns, min(turns, len(example.turns)))

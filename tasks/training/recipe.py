@@ -11,19 +11,40 @@ from typing import Annotated, Any, Final, Literal, NamedTuple, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-Features = Literal["clip", "ssl", "additive", "interleaved", "clip-control"]
+from tasks.training.settings import StageSettings
+
+Features = Literal["clip", "ssl", "additive", "interleaved", "clip-clip", "clip-control"]
 
 TOWERS: Final[Mapping[str, tuple[str, ...]]] = {
     "clip": ("clip",),
     "ssl": ("ssl",),
     "additive": ("clip", "ssl"),
     "interleaved": ("clip", "ssl"),
+    "clip-clip": ("clip", "clip-again"),
     "clip-control": ("control",),
 }
-"""The encoders, by role, whose tokens a model sees."""
+"""The towers of a model. A tower is called by the role of its encoder, `-again` if it is the second
+with that encoder: CLIP interleaved with itself has as many tokens and adapters as CLIP with SSL."""
 
 LAYERS: Final[Mapping[str, int]] = {"clip": -2, "control": -2, "ssl": -1}
 """The block whose tokens are taken: LLaVA's choice for CLIP, the last of the others."""
+
+
+AGAIN: Final = "-again"
+WARM_UP_STEPS: Final = 20
+REST: Final = 0.02
+BETAS: Final = (0.9, 0.98)
+TOLD_STEPS: Final = 100
+
+
+def role_of(tower: str) -> str:
+    """Return the role of a tower's encoder."""
+    return tower.removesuffix(AGAIN)
+
+
+def roles_of(features: str) -> tuple[str, ...]:
+    """Return the roles of the encoders whose tokens a model with these `Features` sees."""
+    return tuple(dict.fromkeys(map(role_of, TOWERS[features])))
 
 
 class TrainConfig(BaseModel):
@@ -33,7 +54,8 @@ class TrainConfig(BaseModel):
 
     features: tuple[Features, ...] = ("clip", "ssl", "additive", "interleaved", "clip-control")
     """What the language models see: CLIP's tokens, the SSL encoder's, their sum, both in turn; and
-    those of the control encoder, where there is one."""
+    those of the control encoder, where there is one. Not by itself: clip-clip,
+    CLIP's tokens twice in turn."""
 
     ssl_shares: tuple[Annotated[float, Field(ge=0, le=1)], ...] = (0.25, 0.5, 0.75)
     """The SSL encoder's shares of the additive mixture; a model each."""
@@ -90,6 +112,25 @@ class TrainConfig(BaseModel):
             raise ValueError(message)
         return self
 
+    def stage(self, kind: Literal["language", "adapter", "instruct"]) -> StageSettings:
+        """Return the settings of a stage."""
+        steps = {
+            "language": self.language_steps,
+            "adapter": self.adapter_steps,
+            "instruct": self.steps,
+        }
+        return StageSettings(
+            stage=kind,
+            steps=steps[kind],
+            batch=self.batch * (2 if kind == "language" else 1),
+            rate=self.rate if kind == "instruct" else self.adapter_rate,
+            decay=0.0 if kind == "adapter" else self.decay,
+            warm_up=WARM_UP_STEPS,
+            rest=REST,
+            betas=BETAS,
+            tell_every=TOLD_STEPS,
+        )
+
     def of_each_model(self) -> dict[str, Any]:
         """Return what decides a model's bits, as JSON: not which others are trained."""
         lists = {"features", "ssl_shares", "seeds", "images"}
@@ -112,7 +153,7 @@ class Variant(NamedTuple):
 
 def variants(config: TrainConfig, roles: Sequence[str]) -> list[Variant]:
     """Return the models that are asked for and whose encoders there are, seed by seed."""
-    wanted = [f for f in config.features if set(TOWERS[f]) <= set(roles)]
+    wanted = [f for f in config.features if set(roles_of(f)) <= set(roles)]
     every = [
         Variant(features, share, seed)
         for seed in config.seeds

@@ -23,7 +23,7 @@ from tasks.stage import Context, Outcome, Receipts, Site, Stage, made_by
 from tasks.training import material
 from tasks.training.jobs import Assignment, Course, Trained, is_whole, train_models
 from tasks.training.material import Example
-from tasks.training.recipe import TOWERS, TrainConfig, Variant, variants
+from tasks.training.recipe import TrainConfig, Variant, roles_of, variants
 from tasks.workers import cut
 
 NAME = "train"
@@ -79,7 +79,7 @@ def prepare(
 def _assignment(
     variant: Variant, shared: Sequence[Any], found: Mapping[str, EncoderIdentity]
 ) -> Assignment:
-    towers = [found[role].fingerprint for role in TOWERS[variant.features]]
+    towers = [found[role].fingerprint for role in roles_of(variant.features)]
     name = digest([*shared, variant.features, variant.ssl_share, variant.seed, towers])
     return Assignment(f"{variant.label}-{name[:12]}", variant)
 
@@ -92,7 +92,7 @@ def run(context: Context) -> Outcome:
     """
     plan: Plan = context.given
     site, config = context.site, context.config
-    seen = {role for one in plan.assignments for role in TOWERS[one.variant.features]}
+    seen = {role for one in plan.assignments for role in roles_of(one.variant.features)}
     course = Course(
         material=material.keep(plan.examples, site.home / "cache"),
         models=site.home / "models",
@@ -126,7 +126,7 @@ def run(context: Context) -> Outcome:
 
 def _row(trained: Trained, variant: Variant, context: Context) -> ModelRow:
     plan: Plan = context.given
-    towers = TOWERS[variant.features]
+    roles = roles_of(variant.features)
     return ModelRow(
         model=trained.model,
         features=variant.features,
@@ -137,7 +137,7 @@ def _row(trained: Trained, variant: Variant, context: Context) -> ModelRow:
         weights=trained.weights,
         facts={
             "config": context.config.of_each_model(),
-            "encoders": {role: plan.identities[role].name for role in towers},
+            "encoders": {role: plan.identities[role].name for role in roles},
         },
         figures=trained.figures,
         trained_images=len(plan.examples),

@@ -1,23 +1,19 @@
 """Texts as tokens of the small language models: a word a token, answers closed by an end.
 
-Put here: the tokenizer, prompts, the batches that a step learns from.
-Keep out: which conversations there are (`material`, beside this file).
+Put here: the tokenizer, its chat template, prompts.
+Keep out: which conversations there are (`material`), how they are learnt (`conversation`), both
+beside this file.
 
 A prompt is `<s> <image>... question`, with a place for each of the image's tokens; an answer ends
 with `</s>`. Words are lower case; punctuation stands alone, hyphens do not part words.
-
-Shapes:
-    B  conversations of a batch    T  tokens, padded on the right
 """
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from typing import Final, NamedTuple
+from typing import Final
 
-import torch
 from tokenizers import Regex, Tokenizer, normalizers, pre_tokenizers
 from tokenizers.models import WordLevel
-from torch import Tensor
 from transformers import PreTrainedTokenizerFast
 
 from tasks.training.material import ASK_FOR_CAPTION, Example
@@ -25,17 +21,20 @@ from tasks.training.material import ASK_FOR_CAPTION, Example
 PAD, UNKNOWN, BEGIN, END, IMAGE = range(5)
 SPECIAL: Final = ("<pad>", "<unk>", "<s>", "</s>", "<image>")
 MOST_WORDS: Final = 16_384
-IGNORED: Final = -100
 MOST_ANSWER_TOKENS: Final = 48
-
-Turn = tuple[str, str]
-
-
-class Batch(NamedTuple):
-    """Conversations as tokens; labels are -100 where nothing is learnt."""
-
-    ids_BT: Tensor
-    labels_BT: Tensor
+CHAT_TEMPLATE: Final = (
+    "{{ bos_token }}"
+    "{%- for message in messages -%}"
+    "{%- if message['role'] == 'assistant' -%}{%- generation -%}"
+    "{%- if message['content'] is string -%}{{ message['content'] }}{%- else -%}"
+    "{%- for part in message['content'] -%}{{ part['text'] }}{%- endfor -%}{%- endif -%}"
+    "{{ eos_token }}{%- endgeneration -%}"
+    "{%- elif message['content'] is string -%}{{ message['content'] + ' ' }}{%- else -%}"
+    "{%- for part in message['content'] -%}"
+    "{%- if part['type'] == 'image' -%}<image>{%- else -%}{{ part['text'] + ' ' }}{%- endif -%}"
+    "{%- endfor -%}{%- endif -%}{%- endfor -%}"
+)
+"""A question, its answer, the next question: nothing stands between them."""
 
 
 def make_tokenizer(examples: Sequence[Example]) -> PreTrainedTokenizerFast:
@@ -62,6 +61,7 @@ def make_tokenizer(examples: Sequence[Example]) -> PreTrainedTokenizerFast:
         eos_token=SPECIAL[END],
         extra_special_tokens={"image_token": SPECIAL[IMAGE]},
         clean_up_tokenization_spaces=False,
+        chat_template=CHAT_TEMPLATE,
     )
 
 
@@ -96,22 +96,3 @@ class Encoder:
     def answer(self, text: str) -> list[int]:
         """Return the tokens of an answer and its end."""
         return [*self.encode(text)[:MOST_ANSWER_TOKENS], END]
-
-    def batch(self, conversations: Sequence[Sequence[Turn]], *, learn_all: bool = False) -> Batch:
-        """Return conversations as tokens; what is learnt are the answers, or every word."""
-        rows, targets = [], []
-        for turns in conversations:
-            row = list(self._start)
-            target = [IGNORED] * len(row)
-            for question, answer in turns:
-                asked, said = self.encode(question), self.answer(answer)
-                row += [*asked, *said]
-                target += [*(asked if learn_all else [IGNORED] * len(asked)), *said]
-            rows.append(row)
-            targets.append(target)
-        return Batch(_padded(rows, PAD), _padded(targets, IGNORED))
-
-
-def _padded(rows: Sequence[Sequence[int]], filler: int) -> Tensor:
-    longest = max(map(len, rows))
-    return torch.tensor([[*row, *[filler] * (longest - len(row))] for row in rows])

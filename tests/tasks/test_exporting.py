@@ -18,6 +18,7 @@ from tasks.exporting.folder import RECORD, write_folder
 from tasks.exporting.model import make_whole
 from tasks.exporting.towers import tower_of
 from tasks.training import material
+from tasks.training.conversation import IGNORED, Conversation, encode
 from tasks.training.features import ImageFiles, token_features
 from tasks.training.recipe import TOWERS, Variant
 from tests import lessons
@@ -272,7 +273,13 @@ def test_the_template_writes_a_conversation_as_training_does(trained):
             {"role": "user", "content": [*image, {"type": "text", "text": question}]},
             {"role": "assistant", "content": [{"type": "text", "text": answer}]},
         ]
-    expected = LanguageModel(folder_of(trained, "ssl")).encoder.batch([turns])
+    learnt = LanguageModel(folder_of(trained, "ssl"))
+    ((first, answer), *rest) = turns
+    expected = encode(
+        Conversation(("a",), (("<image>" + first, answer), *rest)),
+        learnt.tokenizer,
+        learnt.model.config.image_seq_length,
+    )
 
     found = whole.processor.apply_chat_template(
         chat,
@@ -285,9 +292,9 @@ def test_the_template_writes_a_conversation_as_training_does(trained):
         chat[:1], add_generation_prompt=True, tokenize=True, return_dict=True, return_tensors="pt"
     )
 
-    assert torch.equal(found["input_ids"], expected.ids_BT)
-    answers = torch.as_tensor(found["assistant_masks"]).reshape(1, -1).bool()
-    assert torch.equal(answers, expected.labels_BT != -100)
+    assert found["input_ids"].tolist() == [expected.ids]
+    answers = torch.as_tensor(found["assistant_masks"]).reshape(-1).bool().tolist()
+    assert answers == [label != IGNORED for label in expected.labels]
     asked = prompt["input_ids"]
     assert torch.equal(asked, found["input_ids"][:, : asked.shape[1]]), "a prefix"
 

@@ -60,7 +60,7 @@ def logits_of(model, variant, tokenizer, features=FEATURES):
 
 
 def test_the_language_model_learns_the_texts(tokenizer, monkeypatch):
-    monkeypatch.setattr("tasks.optimiser.TOLD_STEPS", 5)
+    monkeypatch.setattr("tasks.training.recipe.TOLD_STEPS", 5)
     config = TrainConfig(**lessons.CONFIG.model_dump() | {"language_steps": 30})
 
     _, losses = learn_language(EXAMPLES, tokenizer, config, seed=0)
@@ -190,7 +190,7 @@ def test_tokens_that_are_no_square_are_refused(tokenizer, language):
 
 def test_a_model_learns_what_its_tokens_tell(train, tokenizer, monkeypatch):
     """The hat is in the tokens of the self-supervised encoder and not in those of CLIP."""
-    monkeypatch.setattr("tasks.optimiser.TOLD_STEPS", 20)
+    monkeypatch.setattr("tasks.training.recipe.TOLD_STEPS", 20)
     right = {}
 
     for variant in (CLIP, Variant("ssl", None, 0)):

@@ -7,7 +7,6 @@ from tasks.training.material import ASK_FOR_CAPTION, Example
 from tasks.training.words import (
     BEGIN,
     END,
-    IGNORED,
     IMAGE,
     MOST_ANSWER_TOKENS,
     PAD,
@@ -95,37 +94,3 @@ def test_a_text_cannot_stand_for_an_image_or_an_end(encoder, text):
 def test_an_answer_is_cut_and_ends(encoder):
     assert encoder.answer("yes") == [*encoder.encode("yes"), END]
     assert encoder.answer("red " * 100) == [*encoder.encode("red") * MOST_ANSWER_TOKENS, END]
-
-
-def test_answers_and_their_ends_are_learnt_and_nothing_else(encoder):
-    turns = EXAMPLES[0].turns[:2]
-
-    ids, labels = (rows[0].tolist() for rows in encoder.batch([turns]))
-
-    expected = []
-    for question, answer in turns:
-        expected += [*[IGNORED] * len(encoder.encode(question)), *encoder.answer(answer)]
-    assert labels == [IGNORED] * 4 + expected
-    learnt = [label for label in labels if label != IGNORED]
-    assert learnt == [*encoder.answer("yes"), *encoder.answer("two")]
-    assert all(i == label for i, label in zip(ids, labels, strict=True) if label != IGNORED)
-
-
-def test_every_word_is_learnt_where_that_is_asked_for(encoder):
-    (ids,), (labels,) = encoder.batch([[("How many?", "two")]], learn_all=True)
-
-    assert labels.tolist() == [IGNORED] * 4 + ids.tolist()[4:]
-
-
-def test_padding_is_on_the_right_and_ignored(encoder):
-    short, long = [("How many?", "two")], list(EXAMPLES[0].turns)
-
-    ids_BT, labels_BT = encoder.batch([short, long])
-
-    alone = encoder.batch([short])
-    length = alone.ids_BT.shape[1]
-    assert ids_BT[0, :length].tolist() == alone.ids_BT[0].tolist()
-    assert labels_BT[0, :length].tolist() == alone.labels_BT[0].tolist()
-    assert set(ids_BT[0, length:].tolist()) == {PAD}
-    assert set(labels_BT[0, length:].tolist()) == {IGNORED}
-    assert PAD not in ids_BT[1].tolist()
