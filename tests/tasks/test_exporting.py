@@ -20,7 +20,7 @@ from tasks.exporting.towers import tower_of
 from tasks.training import material
 from tasks.training.conversation import IGNORED, Conversation, encode
 from tasks.training.features import ImageFiles, token_features
-from tasks.training.recipe import TOWERS, Variant
+from tasks.training.recipe import TOWERS, Variant, role_of
 from tests import lessons
 
 VARIANTS = {
@@ -193,8 +193,8 @@ def test_its_towers_give_the_tokens_it_learnt_from(trained, features):
         found = whole.model.model.vision_tower(inputs["pixel_values"]).hidden_states
 
     assert inputs["pixel_values"].dtype == torch.uint8
-    for role, tokens in zip(TOWERS[features], found, strict=True):
-        expected = tokens_of(trained, images, role).float()
+    for tower, tokens in zip(TOWERS[features], found, strict=True):
+        expected = tokens_of(trained, images, role_of(tower)).float()
         # Attention sums in another order than open_clip's: now and then the last bit of a float16.
         assert (tokens - expected).abs().max() <= 2**-10 * expected.abs().max()
         assert (tokens == expected).float().mean() > 0.98

@@ -1,4 +1,4 @@
-"""Conversations as tokens: answers alone are learnt, images have their places, padding is ignored."""
+"""Conversations as tokens: what is learnt of them, where images stand, what is padded."""
 
 import pytest
 import torch
