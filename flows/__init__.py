@@ -1,5 +1,5 @@
 """What runs, in which order: one flow a stage, which `mmvp` chains; `cli` starts them.
 
 ingest, embed, mine, questions, probe, train, evaluate, report. Beside them `encoders` trains the
-tiny encoders anew, and `study` compares them.
+tiny encoders anew, `study` compares them, and `sweep` compares mixtures of features.
 """

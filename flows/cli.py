@@ -89,6 +89,12 @@ def build_parser() -> argparse.ArgumentParser:
     _add_workers(grid)
     _add_study(_verb(verbs, "encoders", "train the shipped tiny encoders anew"), arms=True)
     _add_study(_verb(verbs, "study", "compare CLIPs that differ in their captions alone"))
+    sweep = _verb(verbs, "sweep", "train and score many mixtures of features on one benchmark")
+    _add_corpus(sweep)
+    _add_stage_options(sweep, ("embed", "mine", "questions", "train"))
+    sweep.add_argument(
+        "--encoder-seeds", type=int, nargs="+", metavar="S", help="train tiny encoders, too"
+    )
     up = _verb(verbs, "up", "Prefect server, worker and all deployments, on loopback")
     up.add_argument("--port", type=int, default=4200, help="port of the server (default 4200)")
     up.add_argument(
@@ -177,6 +183,13 @@ def _add_training(verb: argparse.ArgumentParser) -> None:
         "clip-clip",
     )
     verb.add_argument("--steps", type=int, metavar="N", help="steps of instruction training (600)")
+    verb.add_argument(
+        "--score-at",
+        type=int,
+        nargs="+",
+        metavar="N",
+        help="steps to keep and score models at, too",
+    )
     verb.add_argument(
         "--seeds", type=int, nargs="+", metavar="S", help="train each model once a seed (0)"
     )

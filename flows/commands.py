@@ -134,7 +134,7 @@ def parameters(options: argparse.Namespace) -> dict[str, Any]:
         "reading": IngestConfig(**chosen(*IngestConfig.model_fields)),
         "mine": MineConfig(**chosen(*thresholds, *MINING)),
         "questions": QuestionConfig(**chosen("lot_pairs")),
-        "train": TrainConfig(**chosen("features", "steps", "seeds", "ssl_shares")),
+        "train": TrainConfig(**chosen("features", "steps", "score_at", "seeds", "ssl_shares")),
         "evaluate": EvaluateConfig(),
         "report": ReportConfig(**chosen("cards")),
         "workers": WorkersConfig(**chosen(*WORKERS)),
@@ -169,6 +169,8 @@ def _flow(options: argparse.Namespace) -> dict[str, Any]:
         values = _study_parameters(options, values)
     if options.verb == "grid":
         values["encoders"] = _grid_encoders(options)
+    if options.verb == "sweep":
+        values |= _sweep_parameters(options, values)
     with serve_run(port, variables, settings.home):
         try:
             summary = _call_again(options.verb, values, port)
@@ -200,6 +202,18 @@ def _study_parameters(options: argparse.Namespace, values: Mapping[str, Any]) ->
         "workers": values["workers"],
     }
     return {name: value for name, value in given.items() if value is not None}
+
+
+def _sweep_parameters(options: argparse.Namespace, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the parameters of the flow `sweep` whose defaults are not those of other flows."""
+    from flows.sweep import ASKED, SWEPT
+
+    named = {name: getattr(values["train"], name) for name in values["train"].model_fields_set}
+    return {
+        "encoder_seeds": options.encoder_seeds or [],
+        "train": type(SWEPT)(**{**SWEPT.model_dump(), **named}),
+        "evaluate": ASKED,
+    }
 
 
 def _set_environment(settings: Settings, port: int) -> Mapping[str, str]:
@@ -243,6 +257,10 @@ def _call(verb: str, values: Mapping[str, Any]) -> dict[str, Any]:
         "train": ("corpus", "train_corpus", *encoders, "mine", "train", "workers"),
         "evaluate": ("corpus", *encoders, "mine", "questions", "evaluate", "workers"),
         "report": ("corpus", "clip", "ssl", "mine", "report", "workers"),
+        "sweep": (
+            *("corpus", "train_corpus", "clip", "ssl", "encoder_seeds"),
+            *("mine", "questions", "train", "evaluate", "workers"),
+        ),
     }
     name = verb if verb in {*names, *STUDY} else "mmvp"
     flow = getattr(import_module(f"flows.{name}"), name)

@@ -83,6 +83,7 @@ def _choose(rows: Sequence[ModelRow], wanted: Wanted) -> ModelRow:
         and wanted.ssl_share in (None, row.ssl_share)
         and wanted.seed in (None, row.seed)
     ]
+    fits = [row for row in fits if row.steps == max(one.steps for one in fits)]
     if len(fits) == 1:
         return fits[0]
     asked = " ".join(

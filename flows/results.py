@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-ORDER: Final = ("clip", "ssl", "additive", "interleaved", None, "clip-control")
+ORDER: Final = ("clip", "ssl", "additive", "interleaved", "clip-clip", None, "clip-control")
 PROTOCOLS: Final = ("option-logprob", "mmvp-vlm")
 """Free words are on the page; for small models they tell the same."""
 
@@ -18,8 +18,9 @@ def print_summary(summary: Mapping[str, Any]) -> None:
     """Print the summary of a run."""
     if "encoders" in summary:
         print("\n".join(summary["encoders"].values()))
-    if "study" in summary:
-        print(summary["study"])
+    for name in ("study", "sweep"):
+        if name in summary:
+            print(summary[name])
     for name, stage in summary["stages"].items():
         reasons = ", ".join(f"{count:,} {reason}" for reason, count in stage["reasons"].items())
         counts = f"{stage['rows']:>10,} rows {stage['new']:>10,} new"

@@ -47,6 +47,12 @@ THROUGH: Final = {
 NO_CORPUS: Final[list[str]] = []
 
 
+def start_anew(run: Run) -> None:
+    """Let another run of the pipeline start within a run that has done one."""
+    run.receipts, run.results = {}, []
+    run.settings.pop("train_corpora", None)
+
+
 def check_corpora(corpus: Sequence[str]) -> None:
     """Check names of corpora before anything is started for them.
 

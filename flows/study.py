@@ -17,7 +17,7 @@ from prefect import flow
 from flows.encoders import encoders as encoders_flow
 from flows.mmvp import mmvp
 from flows.site import Run, open_run
-from flows.stages import mining_of
+from flows.stages import mining_of, start_anew
 from storage import probes, scores
 from tasks.encoders import EncoderConfig
 from tasks.evaluation.asking import MMVP_VLM
@@ -67,30 +67,25 @@ def study(
         for seed in seeds:
             for arm in ARMS:
                 if arm != BLIND:
-                    _clear(run)
+                    start_anew(run)
                     mmvp(
                         corpus=corpus,
                         train_corpus=train_corpus,
-                        clip=_encoder(trained, BLIND, seed, "clip"),
-                        ssl=_encoder(trained, SSL, seed, "ssl"),
-                        control=_encoder(trained, arm, seed, "clip-control"),
+                        clip=encoder_of(trained, BLIND, seed, "clip"),
+                        ssl=encoder_of(trained, SSL, seed, "ssl"),
+                        control=encoder_of(trained, arm, seed, "clip-control"),
                         through="evaluate",
                         mine=mine,
                         train=train,
                         workers=workers,
                     )
                     found += _collect(run, arm, seed)
-        file = write_study(run.site.home / "study.json", found)
+        file = write_rows(run.site.home / "study.json", found)
         return {"stages": {}, "study": str(file), "rows": len(found)}
 
 
-def _clear(run: Run) -> None:
-    """Let a run of the pipeline start anew within a run of the study."""
-    run.receipts, run.results = {}, []
-    run.settings.pop("train_corpora", None)
-
-
-def _encoder(trained: Mapping[str, str], arm: str, seed: int, kind: str) -> EncoderConfig:
+def encoder_of(trained: Mapping[str, str], arm: str, seed: int, kind: str) -> EncoderConfig:
+    """Return an encoder that the flow `encoders` has trained."""
     return EncoderConfig(spec=f"tiny:{kind}@{trained[f'{arm}-seed{seed}']}")
 
 
@@ -116,7 +111,7 @@ def _collect(run: Run, arm: str, seed: int) -> Rows:
     ]
 
 
-def write_study(file: Path, rows: Rows) -> Path:
+def write_rows(file: Path, rows: Rows) -> Path:
     """Write all rows, one a line, at once or not at all."""
     lines = ",\n".join(json.dumps(row) for row in rows)
     write_whole(file, f"[\n{lines}\n]\n".encode())

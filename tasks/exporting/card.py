@@ -17,6 +17,7 @@ FEATURES: Final[Mapping[str, str]] = {
     "ssl": "the tokens of the self-supervised encoder alone",
     "additive": "the weighted sum of both encoders' tokens",
     "interleaved": "the tokens of both encoders in turn, patch by patch",
+    "clip-clip": "CLIP's tokens twice in turn, as many as with a second encoder",
     "clip-control": "the tokens of the control CLIP alone",
 }
 

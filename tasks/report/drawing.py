@@ -49,6 +49,7 @@ LIGHT: Final = Palette(
         "ssl": "#0f766e",
         "additive": "#8a4fbf",
         "interleaved": "#c2410c",
+        "clip-clip": "#8f5a1e",
         "clip-control": "#6b7280",
     },
 )
@@ -65,6 +66,7 @@ DARK: Final = Palette(
         "ssl": "#4fd1b5",
         "additive": "#c49bf0",
         "interleaved": "#ff8a4c",
+        "clip-clip": "#d9a766",
         "clip-control": "#a8b1bd",
     },
 )
@@ -74,6 +76,7 @@ MARKERS: Final[Mapping[str, str]] = {
     "ssl": "s",
     "additive": "D",
     "interleaved": "^",
+    "clip-clip": "P",
     "clip-control": "v",
 }
 """Told apart without colour too."""

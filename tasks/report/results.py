@@ -17,6 +17,7 @@ LOOKS: Final[Mapping[str, str]] = {
     "ssl": "SSL only",
     "additive": "Additive",
     "interleaved": "Interleaved",
+    "clip-clip": "CLIP twice, interleaved",
     "clip-control": "CLIP only, control",
 }
 """What models look through, in the order of tables, and how people say it."""

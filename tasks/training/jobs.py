@@ -26,6 +26,7 @@ from tasks.training import material
 from tasks.training.features import ImageFiles, token_features
 from tasks.training.loop import State, learn_language, make_model, train_model
 from tasks.training.recipe import TrainConfig, Variant, roles_of
+from tasks.training.trainer import AtSteps
 from tasks.training.words import make_tokenizer
 
 WEIGHTS = "model.safetensors"
@@ -52,9 +53,10 @@ class Course:
 
 
 class Trained(NamedTuple):
-    """A finished model: the sha256 of its weights and what training measured."""
+    """A model after some steps: the sha256 of its weights and what training measured."""
 
     model: str
+    steps: int
     weights: str
     figures: Mapping[str, Any]
 
@@ -64,45 +66,69 @@ def is_whole(folder: Path) -> bool:
     return (folder / WEIGHTS).is_file() and (folder / RECORD).is_file()
 
 
+def name_at(key: str, step: int, config: TrainConfig) -> str:
+    """Return the name of a model after a step; the finished one has the assignment's."""
+    return key if step == config.steps else f"{key}-step{step}"
+
+
+def names_of(key: str, config: TrainConfig) -> dict[str, int]:
+    """Return the names under which a model is kept, and after how many steps."""
+    return {name_at(key, step, config): step for step in config.kept_steps()}
+
+
 def train_models(assignments: Sequence[Assignment], course: Course) -> list[Trained]:
     """Train models one after the other; those whose folder is there are read instead."""
     disable_progress_bar()
     torch.set_num_threads(1)  # one worker a core; and the number of threads can change bits
-    return [_trained(assignment, course) for assignment in assignments]
+    return [trained for assignment in assignments for trained in _trained(assignment, course)]
 
 
-def _trained(assignment: Assignment, course: Course) -> Trained:
-    folder = course.models / assignment.key
-    if not is_whole(folder):
-        _train(assignment, course, folder)
-    weights = hashlib.sha256((folder / WEIGHTS).read_bytes()).hexdigest()
-    figures = json.loads((folder / RECORD).read_text())["figures"]
-    return Trained(assignment.key, weights, figures)
+def _trained(assignment: Assignment, course: Course) -> list[Trained]:
+    names = names_of(assignment.key, course.config)
+    if not all(is_whole(course.models / name) for name in names):
+        _train(assignment, course)
+    found = []
+    for name, step in names.items():
+        folder = course.models / name
+        weights = hashlib.sha256((folder / WEIGHTS).read_bytes()).hexdigest()
+        figures = json.loads((folder / RECORD).read_text())["figures"]
+        found.append(Trained(name, step, weights, figures))
+    return found
 
 
-def _train(assignment: Assignment, course: Course, folder: Path) -> None:
+def _train(assignment: Assignment, course: Course) -> None:
     variant, config = assignment.variant, course.config
     examples = material.load(course.material)
     tokenizer = _tokenizer(course.material)
     language, spoken = _language(course.material, config, variant.seed)
     features = {role: _features(course, role) for role in roles_of(variant.features)}
     model = make_model(variant, config, features, tokenizer, language)
-    losses = train_model(model, variant, config, features, examples, tokenizer)
-    part = folder.with_name(f".{folder.name}.part")
-    shutil.rmtree(part, ignore_errors=True)
-    model.save_pretrained(part)
-    tokenizer.save_pretrained(part)
-    record = {
-        "features": variant.features,
-        "ssl_share": variant.ssl_share,
-        "seed": variant.seed,
-        "config": config.of_each_model(),
-        "encoders": {role: course.names[role] for role in roles_of(variant.features)},
-        "figures": {"language": spoken, **losses},
-    }
-    (part / RECORD).write_text(json.dumps(record, indent=1))
-    shutil.rmtree(folder, ignore_errors=True)
-    part.rename(folder)
+
+    def keep(step: int, losses: Mapping[str, Any]) -> None:
+        folder = course.models / name_at(assignment.key, step, config)
+        part = folder.with_name(f".{folder.name}.part")
+        shutil.rmtree(part, ignore_errors=True)
+        model.save_pretrained(part)
+        tokenizer.save_pretrained(part)
+        record = {
+            "features": variant.features,
+            "ssl_share": variant.ssl_share,
+            "seed": variant.seed,
+            "steps": step,
+            "config": config.of_each_model(),
+            "encoders": {role: course.names[role] for role in roles_of(variant.features)},
+            "figures": {"language": spoken, **losses},
+        }
+        (part / RECORD).write_text(json.dumps(record, indent=1))
+        shutil.rmtree(folder, ignore_errors=True)
+        part.rename(folder)
+
+    *early, last = config.kept_steps()
+    on_the_way = AtSteps(early, lambda step: keep(step, {}))
+    losses = train_model(
+        model, variant, config, features, examples, tokenizer, callbacks=[on_the_way]
+    )
+    keep(last, losses)
 
 
 @lru_cache(maxsize=1)

@@ -66,6 +66,9 @@ class TrainConfig(BaseModel):
     steps: int = Field(default=600, ge=1)
     """Steps of the instruction stage: adapters and language model."""
 
+    score_at: tuple[Annotated[int, Field(ge=1)], ...] = ()
+    """Steps of the instruction stage after which a copy of the model is kept, to be scored too."""
+
     adapter_steps: int = Field(default=60, ge=1)
     """Steps of the adapter stage: captions, adapters alone."""
 
@@ -103,14 +106,22 @@ class TrainConfig(BaseModel):
     """At most so many images to learn from, by id; empty: all."""
 
     @model_validator(mode="after")
-    def _has_even_heads(self) -> Self:
+    def _fits_together(self) -> Self:
         if self.width % (2 * self.heads):
             message = (
                 f"width is {self.width} and heads is {self.heads}; expected a width that is a "
                 f"multiple of twice the heads"
             )
             raise ValueError(message)
+        late = [step for step in self.score_at if step > self.steps]
+        if late:
+            message = f"score_at has step {late[0]}; expected steps up to the last, {self.steps}"
+            raise ValueError(message)
         return self
+
+    def kept_steps(self) -> list[int]:
+        """Return the steps after which a model is kept, the last of them the end."""
+        return sorted({*self.score_at, self.steps})
 
     def stage(self, kind: Literal["language", "adapter", "instruct"]) -> StageSettings:
         """Return the settings of a stage."""
@@ -133,7 +144,7 @@ class TrainConfig(BaseModel):
 
     def of_each_model(self) -> dict[str, Any]:
         """Return what decides a model's bits, as JSON: not which others are trained."""
-        lists = {"features", "ssl_shares", "seeds", "images"}
+        lists = {"features", "ssl_shares", "seeds", "images", "score_at"}
         return self.model_dump(mode="json", exclude=lists)
 
 

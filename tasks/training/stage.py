@@ -21,7 +21,7 @@ from tasks.progress import Progress
 from tasks.shards import record
 from tasks.stage import Context, Outcome, Receipts, Site, Stage, made_by
 from tasks.training import material
-from tasks.training.jobs import Assignment, Course, Trained, is_whole, train_models
+from tasks.training.jobs import Assignment, Course, Trained, is_whole, names_of, train_models
 from tasks.training.material import Example
 from tasks.training.recipe import TrainConfig, Variant, roles_of, variants
 from tasks.workers import cut
@@ -69,7 +69,7 @@ def prepare(
     return Context(
         site=site,
         config=config,
-        facts={"models": [assignment.key for assignment in assignments]},
+        facts={"models": [name for one in assignments for name in names_of(one.key, config)]},
         inputs=inputs,
         made_by=by,
         given=Plan(assignments, examples, encoders, found),
@@ -105,9 +105,13 @@ def run(context: Context) -> Outcome:
     missing = [
         one
         for one in plan.assignments
-        if one.key not in there or not is_whole(course.models / one.key)
+        if not all(
+            name in there and is_whole(course.models / name) for name in names_of(one.key, config)
+        )
     ]
-    variant_of = {one.key: one.variant for one in plan.assignments}
+    variant_of = {
+        name: one.variant for one in plan.assignments for name in names_of(one.key, config)
+    }
     progress = Progress(NAME, len(missing), "models")
     for done in site.workers.run(partial(train_models, course=course), cut(missing, 1)):
         if done.value is None:
@@ -119,7 +123,7 @@ def run(context: Context) -> Outcome:
         progress.add(len(done.shard.items))
     return Outcome(
         new=len(missing),
-        rows=len(plan.assignments),
+        rows=len(context.facts["models"]),
         figures={"models": context.facts["models"], "images": len(plan.examples)},
     )
 
@@ -132,7 +136,7 @@ def _row(trained: Trained, variant: Variant, context: Context) -> ModelRow:
         features=variant.features,
         ssl_share=variant.ssl_share,
         seed=variant.seed,
-        steps=context.config.steps,
+        steps=trained.steps,
         folder=f"models/{trained.model}",
         weights=trained.weights,
         facts={

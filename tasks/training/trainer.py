@@ -6,7 +6,7 @@ Keep out: data (`conversation`, `material`); the order of stages (`loop`).
 On one thread of a CPU the same data, settings and seed give the same bits.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,19 @@ class MofTrainer(Trainer):  # type: ignore[misc] # transformers has no types
 
     def _get_train_sampler(self, train_dataset: Any = None) -> Sampler[int]:
         return SequentialSampler(self.train_dataset if train_dataset is None else train_dataset)
+
+
+class AtSteps(TrainerCallback):  # type: ignore[misc] # transformers has no types
+    """Does something with the model after some of the steps."""
+
+    def __init__(self, steps: Collection[int], do: Callable[[int], None]) -> None:
+        self._steps = frozenset(steps)
+        self._do = do
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        """Do it, if this is such a step."""
+        if state.global_step in self._steps:
+            self._do(state.global_step)
 
 
 class Losses(TrainerCallback):  # type: ignore[misc] # transformers has no types

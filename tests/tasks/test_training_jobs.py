@@ -80,6 +80,7 @@ def test_the_record_says_how_a_model_was_trained(course):
         "features": "additive",
         "ssl_share": 0.5,
         "seed": 0,
+        "steps": lessons.CONFIG.steps,
         "config": lessons.CONFIG.of_each_model(),
         "encoders": NAMES,
         "figures": trained.figures,
@@ -113,6 +114,27 @@ def test_a_model_that_fails_leaves_no_folder(course, monkeypatch):
         train_models([CLIP], course)
 
     assert not course.models.exists()
+
+
+def test_a_model_is_kept_on_the_way_as_well_and_the_end_is_the_same(course, tmp_path):
+    (alone,) = train_models([CLIP], course)
+    settings = TrainConfig(
+        **lessons.CONFIG.model_dump() | {"score_at": (1, 3, lessons.CONFIG.steps)}
+    )
+    watched = dataclasses.replace(course, config=settings, models=tmp_path / "watched")
+
+    first, second, end = train_models([CLIP], watched)
+
+    assert [each.model for each in (first, second, end)] == [
+        f"{CLIP.key}-step1",
+        f"{CLIP.key}-step3",
+        CLIP.key,
+    ]
+    assert [each.steps for each in (first, second, end)] == [1, 3, lessons.CONFIG.steps]
+    assert end == alone
+    assert len({first.weights, second.weights, end.weights}) == 3
+    (watched.models / first.model / WEIGHTS).unlink()
+    assert train_models([CLIP], watched) == [first, second, end]
 
 
 def test_models_of_a_process_share_tokens_language_and_tokenizer(course, monkeypatch):

@@ -10,7 +10,7 @@ from storage.questions import QuestionRow
 from tasks.embed import EmbedConfig
 from tasks.encoders import EncoderConfig
 from tasks.stage import Site, key_of
-from tasks.training import stage
+from tasks.training import jobs, stage
 from tasks.training.jobs import RECORD, WEIGHTS, Trained
 from tasks.workers import Done, Shard, Workers, WorkersConfig
 from tests import lessons
@@ -29,18 +29,21 @@ class Here(Workers):
     def run(self, function, shards):
         for items in shards:
             self.course = function.keywords["course"]
-            value = None if self.dead else [self._train(item) for item in items]
+            value = None if self.dead else [kept for item in items for kept in self._train(item)]
             yield Done(
                 shard=Shard(items=items, attempts=1), value=value, worker="", pid=0, seconds=0
             )
 
     def _train(self, assignment):
         self.trained.append(assignment.key)
-        folder = self.course.models / assignment.key
-        folder.mkdir(parents=True, exist_ok=True)
-        for name in (WEIGHTS, RECORD):
-            (folder / name).touch()
-        return Trained(assignment.key, f"weights of {assignment.key}", {"instruct": [1.5]})
+        kept = []
+        for name, step in jobs.names_of(assignment.key, self.course.config).items():
+            folder = self.course.models / name
+            folder.mkdir(parents=True, exist_ok=True)
+            for file in (WEIGHTS, RECORD):
+                (folder / file).touch()
+            kept.append(Trained(name, step, f"weights of {name}", {"instruct": [1.5]}))
+        return kept
 
 
 @pytest.fixture
@@ -168,6 +171,7 @@ def test_asked_images_are_never_learnt_from(site):
         {"ssl_shares": (0.5, 0.75)},
         {"features": ("interleaved", "additive", "ssl", "clip")},
         {"images": 100},
+        {"score_at": (1, 2)},
     ],
 )
 def test_models_beside_others_have_the_same_names(site, change):
