@@ -180,13 +180,15 @@ def _config(
         "clip", clip, feature_layer=read.settings.get("mm_vision_select_layer", -2)
     )
     side = first["config"].image_size
-    stats = MofConfig(vision_config={"canvas_size": side, "towers": [first]}).vision_config.towers
-    same = {field: stats[0][field] for field in ("mean", "std")}
-    second = describe_tower("dinov2", dinov2, feature_layer=-1, **same)
+    second = describe_tower("dinov2", dinov2, feature_layer=-1)
     fields = text.to_dict()
     fields["vocab_size"] = max(len(tokenizer), fields["vocab_size"])
     return MofConfig(
-        vision_config={"canvas_size": side, "towers": [first, second]},
+        vision_config={
+            "canvas_size": side,
+            "towers": [first, second],
+            "reference_pixels": "clip",
+        },
         text_config=fields,
         image_token_index=tokenizer.convert_tokens_to_ids(IMAGE_TOKEN),
         mode="interleaved",

@@ -39,6 +39,10 @@ class MofVisionConfig(PreTrainedConfig):  # type: ignore[misc] # transformers ha
     grid_size: int | None = None
     """Side of the token grid that all towers are brought to; the first tower's if not given."""
 
+    reference_pixels: str | None = None
+    """The tower whose mean and standard deviation all towers get, as in the paper's released code,
+    which shows DINOv2 pixels that are normalised for CLIP; if not given, each has its own."""
+
     def __post_init__(self, **kwargs: Any) -> None:
         """Complete the towers and check them."""
         super().__post_init__(**kwargs)
@@ -55,6 +59,17 @@ class MofVisionConfig(PreTrainedConfig):  # type: ignore[misc] # transformers ha
             self.grid_size = self.towers[0]["grid_size"]
         if not is_count(self.grid_size):
             refuse("grid_size", self.grid_size, "a number of tokens along one side")
+        if self.reference_pixels is not None:
+            self._share_pixels()
+
+    def _share_pixels(self) -> None:
+        towers = {tower["name"]: tower for tower in self.towers or [] if tower["config"]}
+        if self.reference_pixels not in towers:
+            expected = f"a tower with a config: {', '.join(towers) or 'there is none'}"
+            refuse("reference_pixels", self.reference_pixels, expected)
+        reference = towers[self.reference_pixels]
+        for tower in towers.values():
+            tower |= {"mean": list(reference["mean"]), "std": list(reference["std"])}
 
     @property
     def tower_names(self) -> list[str]:

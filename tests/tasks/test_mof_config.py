@@ -256,3 +256,24 @@ def test_a_config_comes_back_from_its_file_as_it_was(tmp_path):
     assert type(read.vision_config) is MofVisionConfig
     assert read.to_diff_dict() == config.to_diff_dict()
     assert read.vision_config.towers == config.vision_config.towers
+
+
+def test_all_towers_can_be_shown_the_pixels_of_one():
+    towers = [tower("clip"), tower("dinov2"), stored("kept")]
+
+    shown = MofVisionConfig(canvas_size=CANVAS_PX, towers=towers, reference_pixels="clip")
+    again = MofVisionConfig.from_dict(shown.to_dict())
+
+    clip, dinov2, kept = again.towers
+    assert dinov2["mean"] == clip["mean"] == towers_of("clip")[0]["mean"]
+    assert dinov2["std"] == clip["std"] != towers_of("dinov2")[0]["std"]
+    assert kept["mean"] is None
+    assert again.to_dict() == shown.to_dict()
+
+
+@pytest.mark.parametrize("name", ["siglip", "kept"])
+def test_pixels_of_a_tower_that_sees_none_cannot_be_shared(name):
+    with pytest.raises(ValueError, match=f"reference_pixels is '{name}', expected a tower with a"):
+        MofVisionConfig(
+            canvas_size=CANVAS_PX, towers=[tower("clip"), stored("kept")], reference_pixels=name
+        )
