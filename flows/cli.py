@@ -216,10 +216,6 @@ def _add_stage_options(verb: argparse.ArgumentParser, stages: Collection[str]) -
         _add_encoders(verb)
     if "mine" in stages:
         _add_mining(verb)
-    if "questions" in stages:
-        verb.add_argument(
-            "--lot-pairs", type=int, metavar="N", help="pairs drawn by lot, an attribute (32)"
-        )
     if "probe" in stages or "train" in stages:
         _add_corpus(
             verb,
@@ -228,8 +224,21 @@ def _add_stage_options(verb: argparse.ArgumentParser, stages: Collection[str]) -
         )
     if "train" in stages:
         _add_training(verb)
-    if "report" in stages:
-        verb.add_argument("--cards", type=int, metavar="N", help="pairs on the page (200)")
+    for stage, option, settings in (
+        (
+            "questions",
+            "--lot-pairs",
+            {"type": int, "metavar": "N", "help": "pairs drawn by lot, an attribute (32)"},
+        ),
+        (
+            "evaluate",
+            "--models",
+            {"nargs": "+", "metavar": "MODEL", "help": "other models: folders, hub names"},
+        ),
+        ("report", "--cards", {"type": int, "metavar": "N", "help": "pairs on the page (200)"}),
+    ):
+        if stage in stages:
+            verb.add_argument(option, **settings)
     _add_workers(verb)
 
 

@@ -135,7 +135,7 @@ def parameters(options: argparse.Namespace) -> dict[str, Any]:
         "mine": MineConfig(**chosen(*thresholds, *MINING)),
         "questions": QuestionConfig(**chosen("lot_pairs")),
         "train": TrainConfig(**chosen("features", "steps", "score_at", "seeds", "ssl_shares")),
-        "evaluate": EvaluateConfig(),
+        "evaluate": EvaluateConfig(**chosen("models", "trust_remote_code")),
         "report": ReportConfig(**chosen("cards")),
         "workers": WorkersConfig(**chosen(*WORKERS)),
         "rehash": given.get("rehash", False),

@@ -4,7 +4,7 @@ Put here: loading the model and the image tokens that it reads.
 Keep out: the ways to ask (`language`), what is still to be asked (`stage`), beside this file.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
@@ -16,11 +16,17 @@ from tasks.encoders import EncoderConfig
 from tasks.encoders.specs import Device
 from tasks.evaluation.asking import Asked, Reply
 from tasks.evaluation.language import ImageTokens, LanguageModel
-from tasks.training.features import ImageFiles, token_features
+from tasks.evaluation.local import LocalModel, Pixels
+from tasks.training.features import ImageFiles, pixels_of, token_features
+
+_MOST_PICTURES = 64
 
 
 class Sitting(NamedTuple):
-    """A model that answers questions under a protocol."""
+    """A model that answers questions under a protocol.
+
+    It reads tokens of `encoders`, or pixels if it has none.
+    """
 
     key: str
     model: str
@@ -29,6 +35,7 @@ class Sitting(NamedTuple):
     questions: Sequence[Asked]
     encoders: Mapping[str, EncoderConfig]
     names: Mapping[str, str]
+    trust_remote_code: bool = False
 
 
 class Answered(NamedTuple):
@@ -45,9 +52,12 @@ def ask_models(sittings: Sequence[Sitting], *, device: Device) -> list[Answered]
     torch.set_num_threads(1)  # one worker a core; and the number of threads can change bits
     answered = []
     for sitting in sittings:
-        model = _model(sitting.folder)
-        tokens = _tokens(sitting, device)
-        replies = model.ask(sitting.protocol, sitting.questions, tokens)
+        if sitting.encoders:
+            model = _model(sitting.folder)
+            replies = model.ask(sitting.protocol, sitting.questions, _tokens(sitting, device))
+        else:
+            seeing = _seeing(sitting.folder, device, sitting.trust_remote_code)
+            replies = seeing.ask(sitting.protocol, sitting.questions, Pictures(sitting.questions))
         answered.append(Answered(sitting.model, sitting.protocol, replies))
     return answered
 
@@ -55,6 +65,31 @@ def ask_models(sittings: Sequence[Sitting], *, device: Device) -> list[Answered]
 @lru_cache(maxsize=1)
 def _model(folder: Path) -> LanguageModel:
     return LanguageModel(folder)
+
+
+@lru_cache(maxsize=1)
+def _seeing(folder: Path, device: Device, trust: bool) -> LocalModel:  # noqa: FBT001 # a cache's key
+    return LocalModel(folder, device=device, trust_remote_code=trust)
+
+
+class Pictures(Mapping[str, Pixels]):
+    """The pixels of the images that are asked about; some are kept, others decoded again."""
+
+    def __init__(self, questions: Sequence[Asked]) -> None:
+        self._files = {asked.image: ImageFiles(asked.image, asked.paths) for asked in questions}
+        self._read = lru_cache(maxsize=_MOST_PICTURES)(self._decode)
+
+    def __getitem__(self, image: str) -> Pixels:
+        return self._read(image)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._files)
+
+    def __len__(self) -> int:
+        return len(self._files)
+
+    def _decode(self, image: str) -> Pixels:
+        return pixels_of(self._files[image])
 
 
 _TOKENS: dict[tuple[str, str], dict[str, torch.Tensor]] = {}

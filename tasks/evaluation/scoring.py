@@ -7,6 +7,7 @@ Keep out: outcomes, intervals and tests (`tasks.scores`); asking (`stage`, besid
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import asdict
+from pathlib import Path
 from typing import NamedTuple
 
 from storage import answers
@@ -19,12 +20,18 @@ from tasks.scores import AskedQuestion, compare, pair_outcomes, right_pairs, sco
 
 
 class Candidate(NamedTuple):
-    """A model under one protocol, and how its scores name it."""
+    """A model under one protocol, and how its scores name it.
+
+    `weights` is the hash of all that its replies depend on beside the question. A model that sees
+    pixels has a `folder`; one that was trained here has a `row`; an encoder has neither.
+    """
 
     model: str
     protocol: str
     features: str | None
-    row: ModelRow | None
+    weights: str
+    row: ModelRow | None = None
+    folder: Path | None = None
 
 
 def score_all(

@@ -10,6 +10,7 @@ the same words before is not asked again.
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from functools import partial
+from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -25,6 +26,7 @@ from tasks.encoders import EncoderConfig, EncoderIdentity, has_texts, load_texts
 from tasks.evaluation.asking import FREE, MMVP_VLM, OPTION_LOGPROB, Asked, Reply, request_of
 from tasks.evaluation.contrast import contrast
 from tasks.evaluation.jobs import Sitting, ask_models
+from tasks.evaluation.places import find_model
 from tasks.evaluation.scoring import Candidate, score_all
 from tasks.fingerprints import code_digest, library_versions
 from tasks.progress import Progress
@@ -35,6 +37,7 @@ from tasks.workers import cut
 
 NAME = "evaluate"
 LANGUAGE = "tasks.evaluation.language"
+LOCAL = "tasks.evaluation.local"
 CONTRAST = "tasks.evaluation.contrast"
 CLIP_ROLES: Mapping[str, str | None] = {"clip": None, "control": "clip-control"}
 """Encoders that are asked by their text towers, and what their scores call their features."""
@@ -47,6 +50,12 @@ class EvaluateConfig(BaseModel):
 
     protocols: tuple[Literal["option-logprob", "free"], ...] = (OPTION_LOGPROB, FREE)
     """option-logprob: the likelier option. free: the model's own words."""
+
+    models: tuple[str, ...] = ()
+    """Other multimodal models to ask, by folder or by their name on the hub."""
+
+    trust_remote_code: bool = False
+    """Run code that comes with these models."""
 
 
 class Plan(NamedTuple):
@@ -79,8 +88,13 @@ def prepare(
     candidates = _clips(encoders, found)
     for row in models.read(site.db, trained):
         _check_encoders(row, found)
-        candidates += [Candidate(row.model, p, row.features, row) for p in config.protocols]
-    requests = _requests(asked, candidates, found)
+        folder = None if row.facts["encoders"] else site.home / row.folder
+        candidates += [
+            Candidate(row.model, p, row.features, row.weights, row, folder)
+            for p in config.protocols
+        ]
+    candidates += _others(config, site.home / "cache" / "weights.json")
+    requests = _requests(asked, candidates)
     return Context(
         site=site,
         config=config,
@@ -88,7 +102,7 @@ def prepare(
             "mining": mining,
             "config": config.model_dump(mode="json"),
             "candidates": [[one.model, one.protocol] for one in candidates],
-            "weights": [one.row.weights for one in candidates if one.row],
+            "weights": [one.weights for one in candidates],
         },
         inputs=inputs,
         made_by=made_by(__name__),
@@ -101,8 +115,18 @@ def _clips(encoders: EmbedConfig, found: Mapping[str, EncoderIdentity]) -> list[
     for role, features in CLIP_ROLES.items():
         if role in found and has_texts(encoders.roles()[role]):
             name = found[role].name  # an encoder that plays both roles is asked once
-            clips.setdefault(name, Candidate(name, MMVP_VLM, features, None))
+            clips.setdefault(name, Candidate(name, MMVP_VLM, features, found[role].fingerprint))
     return list(clips.values())
+
+
+def _others(config: EvaluateConfig, hash_cache: Path) -> list[Candidate]:
+    trust = config.trust_remote_code
+    found = [find_model(p, trust_remote_code=trust, hash_cache=hash_cache) for p in config.models]
+    return [
+        Candidate(one.name, protocol, None, one.weights, folder=one.folder)
+        for one in dict.fromkeys(found)
+        for protocol in config.protocols
+    ]
 
 
 def _check_encoders(row: ModelRow, found: Mapping[str, EncoderIdentity]) -> None:
@@ -119,28 +143,28 @@ def _check_encoders(row: ModelRow, found: Mapping[str, EncoderIdentity]) -> None
 def _requests(
     asked: Sequence[QuestionRow],
     candidates: Sequence[Candidate],
-    found: Mapping[str, EncoderIdentity],
 ) -> dict[answers.AnswerName, str]:
     """Return the fingerprint of all that each model is asked."""
     pairs = _by_pair(asked)
-    towers = {identity.name: identity.fingerprint for identity in found.values()}
     code = {
         module: f"{code_digest(module)} {library_versions(module)}"
-        for module in (LANGUAGE, CONTRAST)
+        for module in (LANGUAGE, LOCAL, CONTRAST)
     }
     requests = {}
     content: Any
-    for model, protocol, _, row in candidates:
+    for one in candidates:
         for pair in pairs.values():
             for own in pair:
-                if row is None:
+                if one.protocol == MMVP_VLM:
                     content = sorted([other.image, other.statement or ""] for other in pair)
-                    weights, module = towers[model], CONTRAST
+                    module = CONTRAST
                 else:
                     content = [own.image, own.question, list(own.options)]
-                    weights, module = row.weights, LANGUAGE
-                name = answers.AnswerName(own.question_id, model, protocol)
-                requests[name] = request_of(weights, protocol, code[module], own.image, content)
+                    module = LOCAL if one.folder else LANGUAGE
+                name = answers.AnswerName(own.question_id, one.model, one.protocol)
+                requests[name] = request_of(
+                    one.weights, one.protocol, code[module], own.image, content
+                )
     return requests
 
 
@@ -212,27 +236,28 @@ def _ask_language_models(context: Context, missing: set[answers.AnswerName]) -> 
     held = paths.images(context.db, plan.corpora, version=context.inputs["paths"].version)
     names = {role: identity.name for role, identity in plan.identities.items()}
     sittings = []
-    for model, protocol, _, row in plan.candidates:
-        if row is None:
+    for one in plan.candidates:
+        if one.protocol == MMVP_VLM:
             continue
         todo = {
-            one.question_id: Asked(
-                one.question_id, one.image, held[one.image], one.question, one.options
+            row.question_id: Asked(
+                row.question_id, row.image, held[row.image], row.question, row.options
             )
-            for one in plan.questions
-            if (one.question_id, model, protocol) in missing
+            for row in plan.questions
+            if (row.question_id, one.model, one.protocol) in missing
         }
         if todo:
-            roles = roles_of(row.features)
+            roles = () if one.folder else roles_of(str(one.features))
             sittings.append(
                 Sitting(
-                    key=f"{model} {protocol}",
-                    model=model,
-                    folder=site.home / row.folder,
-                    protocol=protocol,
+                    key=f"{one.model} {one.protocol}",
+                    model=one.model,
+                    folder=one.folder or site.home / "models" / one.model,
+                    protocol=one.protocol,
                     questions=[todo[question] for question in sorted(todo)],
                     encoders={role: plan.encoders.roles()[role] for role in roles},
                     names={role: names[role] for role in roles},
+                    trust_remote_code=context.config.trust_remote_code and one.row is None,
                 )
             )
     progress = Progress(NAME, len(sittings), "sittings")

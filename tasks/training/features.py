@@ -49,14 +49,19 @@ def token_features(
         check_name(encoder.identity, encoders[role], names[role])
     parts: dict[str, list[Tensor]] = {role: [] for role in loaded}
     for start in range(0, len(images), IMAGES_AT_ONCE):
-        pixels = [_pixels(image) for image in images[start : start + IMAGES_AT_ONCE]]
+        pixels = [pixels_of(image) for image in images[start : start + IMAGES_AT_ONCE]]
         for role, encoder in loaded.items():
             tokens_NPD = encoder.embed(pixels).astype(np.float16)
             parts[role].append(torch.from_numpy(tokens_NPD))
     return {role: torch.cat(tokens) for role, tokens in parts.items()}
 
 
-def _pixels(image: ImageFiles) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
+def pixels_of(image: ImageFiles) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
+    """Return an image's RGB pixels (H, W, 3).
+
+    Raises:
+        ValueError: if it is gone, or another one than it was.
+    """
     try:
         return find_pixels(image.image, image.paths)
     except RefusedImageError as error:

@@ -48,7 +48,7 @@ def candidate(model, protocol="free", share=None):
         figures={},
         trained_images=5,
     )
-    return Candidate(model, protocol, "additive", row)
+    return Candidate(model, protocol, "additive", row.weights, row)
 
 
 def say(db, model, pair, choices, protocol="free"):
@@ -97,7 +97,7 @@ def test_answers_make_the_outcome_of_a_pair(db, choices, outcome, right, unread)
 
 def test_a_score_says_which_model_it_is_of(db):
     rows, _ = score_all(
-        db, "m", pair_of(1), [candidate("a", share=0.25), Candidate("c", "v", None, None)]
+        db, "m", pair_of(1), [candidate("a", share=0.25), Candidate("c", "v", None, "w")]
     )
 
     assert [(row.mining, row.benchmark, row.key) for row in rows] == [
