@@ -12,6 +12,21 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 Kind = Literal["language", "adapter", "instruct", "full"]
 
 
+class Lora(BaseModel):
+    """Low-rank adapters on the language model, instead of training its weights."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    rank: int = Field(default=128, ge=1)
+    """Rank of an adapter."""
+
+    alpha: int = Field(default=256, ge=1)
+    """An adapter counts alpha / rank times."""
+
+    dropout: float = Field(default=0.05, ge=0, lt=1)
+    """Share of an adapter's inputs that are left out, by lot."""
+
+
 class StageSettings(BaseModel):
     """Settings of one stage; they and the data decide every bit, on one kind of machine."""
 
@@ -63,6 +78,12 @@ class StageSettings(BaseModel):
     loaders: int = Field(default=0, ge=0)
     """Processes that prepare batches, for each process that trains."""
 
+    lora: Lora | None = None
+    """Of the stage instruct: train low-rank adapters of the language model, and merge them."""
+
+    sharded: bool = False
+    """Part weights, gradients and optimiser over the processes (FSDP2); else each has a copy."""
+
     save_every: int | None = Field(default=None, ge=1)
     """Steps between checkpoints; empty: none."""
 
@@ -78,6 +99,17 @@ class StageSettings(BaseModel):
             )
             raise ValueError(message)
         return self
+
+    @model_validator(mode="after")
+    def _adapts_what_it_trains(self) -> Self:
+        if self.lora is not None and self.stage != "instruct":
+            message = f"stage {self.stage!r} has lora; expected it in the stage 'instruct' alone"
+            raise ValueError(message)
+        return self
+
+    def deciding(self) -> dict[str, Any]:
+        """Return the settings that decide the bits of what is trained, as JSON."""
+        return self.model_dump(mode="json", exclude={"loaders", "save_every", "tell_every"})
 
     def micro(self, processes: int) -> int:
         """Return how many conversations a process computes at once.
@@ -114,6 +146,10 @@ class StageSettings(BaseModel):
             "bf16": self.bfloat16,
             "activation_checkpointing": self.checkpointing,
             "dataloader_num_workers": self.loaders,
+            # Lance hangs in a process that was forked.
+            "dataloader_multiprocessing_context": "forkserver" if self.loaders else None,
+            # Text alone leaves towers out; everything else is part of each batch's loss.
+            "ddp_find_unused_parameters": self.stage == "full",
             "save_strategy": "steps" if self.save_every else "no",
             "save_steps": self.save_every or 1,
             "logging_steps": self.tell_every,
