@@ -108,13 +108,15 @@ class _Text:
             try:
                 value, end = self._json.raw_decode(self._window, self._at)
             except json.JSONDecodeError as error:
-                if not self._may_be_cut_off(error) or not self._read_on():
+                if self._ended or not self._may_be_cut_off(error):
                     self._refuse(error.msg, error.pos)
+                self._read_on()
             except (RecursionError, ValueError) as error:  # too deep, or a number of 4,300 digits
                 self._refuse(str(error), self._at)
             else:
-                # a number at the edge may go on: 12 of 123
-                if end < len(self._window) or isinstance(value, dict | list) or self._ended:
+                # a number near the edge may go on: the 1 of 1e+5
+                settled = isinstance(value, dict | list) or end + 3 <= len(self._window)
+                if settled or self._ended:
                     self._at = end
                     return value
                 self._read_on()

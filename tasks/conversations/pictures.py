@@ -76,9 +76,9 @@ class Pictures:
         found = {held.images[name] for held, name in asked if name in held.images}
         if len(found) > 1 or any(name in held.several for held, name in asked):
             refuse("image-ambiguous", f"several images are called {path}")
-        if found:
-            return found.pop()
-        for held, name in asked:
-            if name in held.refused:
-                refuse("image-refused", f"{path}: {held.refused[name]}")
-        refuse("image-missing", f"no corpus has {path}")
+        if not found:
+            for held, name in asked:
+                if name in held.refused:
+                    refuse("image-refused", f"{path}: {held.refused[name]}")
+            refuse("image-missing", f"no corpus has {path}")
+        return found.pop()
