@@ -42,7 +42,7 @@ NEEDS: Final[Mapping[str, Collection[str]]] = {
 
 TABLES: Final = (
     *("images", "paths", "refused", "pairs", "duplicates", "questions", "probes", "models"),
-    *("answers", "scores", "comparisons", "grids", "overlaps", "shards", "runs"),
+    *("answers", "scores", "comparisons", "conversations", "grids", "overlaps", "shards", "runs"),
 )
 
 
@@ -87,6 +87,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_mining(grid)
     _add_trust(grid)
     _add_workers(grid)
+    _add_conversations(_verb(verbs, "conversations", "read what a file says about images"))
     _add_study(_verb(verbs, "encoders", "train the shipped tiny encoders anew"), arms=True)
     _add_study(_verb(verbs, "study", "compare CLIPs that differ in their captions alone"))
     sweep = _verb(verbs, "sweep", "train and score many mixtures of features on one benchmark")
@@ -239,6 +240,15 @@ def _add_stage_options(verb: argparse.ArgumentParser, stages: Collection[str]) -
     ):
         if stage in stages:
             verb.add_argument(option, **settings)
+    _add_workers(verb)
+
+
+def _add_conversations(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument(
+        "--file", required=True, metavar="FILE", help="JSON, a list or a value a line, as LLaVA's"
+    )
+    _add_corpus(verb, "--images", "corpus of its images; may be given several times")
+    _add_reading(verb)
     _add_workers(verb)
 
 

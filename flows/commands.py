@@ -167,6 +167,9 @@ def _flow(options: argparse.Namespace) -> dict[str, Any]:
     check_corpora([*values["corpus"], *values["train_corpus"]])
     if options.verb in STUDY:
         values = _study_parameters(options, values)
+    if options.verb == "conversations":
+        values |= {"file": Path(options.file), "images": options.images or []}
+        check_corpora(values["images"])
     if options.verb == "grid":
         values["encoders"] = _grid_encoders(options)
     if options.verb == "sweep":
@@ -252,6 +255,7 @@ def _call(verb: str, values: Mapping[str, Any]) -> dict[str, Any]:
         "embed": ("corpus", *encoders, "workers"),
         "mine": ("corpus", "clip", "ssl", "mine", "workers"),
         "grid": ("corpus", "encoders", "reading", "mine", "workers", "rehash"),
+        "conversations": ("file", "images", "reading", "workers", "rehash"),
         "questions": ("corpus", "clip", "ssl", "mine", "questions", "workers"),
         "probe": ("corpus", "train_corpus", *encoders, "workers"),
         "train": ("corpus", "train_corpus", *encoders, "mine", "train", "workers"),

@@ -13,6 +13,7 @@ from flows.settings import Settings
 from storage import (
     answers,
     comparisons,
+    conversations,
     duplicates,
     images,
     models,
@@ -53,6 +54,7 @@ def rows_of(
         "scores": lambda db: _of_mining(db, "scores", scores.read),
         "comparisons": lambda db: _of_mining(db, "comparisons", comparisons.read),
         "probes": _probes,
+        "conversations": _conversations,
     }
     spec = SPECS[table]
     if every or table not in shown:
@@ -204,6 +206,15 @@ def _probes(db: Database) -> list[Row]:
         return []
     scope = run.settings["figures"]["probe"]["scope"]
     return [asdict(row) for row in probes.read(db, scope, version=run.receipts["probes"].version)]
+
+
+def _conversations(db: Database) -> list[Row]:
+    run = runs.latest(db, "conversations")
+    if run is None:
+        return []
+    version = run.receipts["conversations"].version
+    rows = conversations.read(db, run.settings["mix"], version=version)
+    return [{"name": row.name} | asdict(row) | {"text_only": not row.images} for row in rows]
 
 
 def _ordered(row: Row, first: Sequence[str]) -> Row:

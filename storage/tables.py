@@ -10,6 +10,7 @@ from typing import Final
 from storage import (
     answers,
     comparisons,
+    conversations,
     corpus_shards,
     duplicates,
     grids,
@@ -36,6 +37,7 @@ SPECS: Final[Mapping[str, TableSpec]] = {
         paths,
         refused,
         corpus_shards,
+        conversations,
         pairs,
         duplicates,
         minings,

@@ -79,7 +79,10 @@ def test_every_stage_has_a_deployment_and_the_schedule_ships_paused():
     names = {entry["name"] for entry in CATALOGUE["deployments"]}
     schedules = [s for entry in CATALOGUE["deployments"] for s in entry.get("schedules", [])]
 
-    assert names == {"full", "demo", "paper", "grid", "encoders", "study", "sweep", *STAGES}
+    assert names == {
+        *("full", "demo", "paper", "grid", "encoders", "study", "sweep", "conversations"),
+        *STAGES,
+    }
     assert [schedule["active"] for schedule in schedules] == [False]
 
 

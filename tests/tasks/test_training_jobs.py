@@ -108,7 +108,7 @@ def test_half_a_folder_is_made_anew_with_the_same_weights(missing, course):
 
 
 def test_a_model_that_fails_leaves_no_folder(course, monkeypatch):
-    monkeypatch.setattr(jobs, "train_model", lambda *_: pytest.fail("as if it were killed"))
+    monkeypatch.setattr(jobs, "train_model", lambda *_, **__: pytest.fail("as if killed"))
 
     with pytest.raises(pytest.fail.Exception):
         train_models([CLIP], course)
