@@ -2,8 +2,8 @@
 
 Run it with `OMP_NUM_THREADS=1 python -m benchmarks.train`; on a GPU with `--device cuda`.
 
-The model has random weights: on a CPU small towers and a language model of 13 million numbers; on a
-GPU one of 1.1 billion with CLIP's and DINOv2's ViT-L/14 at 224 pixels, in bfloat16 with activation
+The model has random weights: on a CPU small towers and a language model of 17 million numbers; on a
+GPU one of 1.3 billion with CLIP's and DINOv2's ViT-L/14 at 224 pixels, in bfloat16 with activation
 checkpointing. `share of peak` is the model's operations, as `tasks.training.forecast` counts them,
 over those of torch's own product of matrices: on a CPU per CPU second, on a GPU per second. What is
 measured is a whole step by the Trainer of ours, batches and optimiser included. One GPU says
