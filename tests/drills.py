@@ -1,6 +1,7 @@
 """A small training for tests: drawn squares, what is said of them, and a model to learn it."""
 
 import os
+import time
 from pathlib import Path
 
 import torch
@@ -16,7 +17,7 @@ from tests.tasks.test_mof_config import CANVAS_PX, TEXT, tiny_config
 
 COLOURS = {"red": (220, 30, 30), "green": (30, 200, 30), "blue": (30, 30, 220)}
 CALM = "MMVP_TEST_CALM"
-"""A file without which `Squares(fatal=...)` ends its process."""
+"""Names a file; once it is there `Dangerous` does no more harm."""
 
 
 class Squares:
@@ -25,7 +26,7 @@ class Squares:
     def __init__(self, processor, image_tokens, rows=24, texts=True, fatal=None):
         self.tokenizer, self.image_tokens, self.fatal = processor.tokenizer, image_tokens, fatal
         self.has_image = [not texts or number % 4 != 3 for number in range(rows)]
-        self.lengths = [len(self[number]["input_ids"]) for number in range(rows)]
+        self.lengths = [len(Squares.__getitem__(self, n)["input_ids"]) for n in range(rows)]
 
     def __len__(self):
         return len(self.has_image)
@@ -46,12 +47,16 @@ class Squares:
 
 
 class Dangerous(Squares):
-    """Squares that end their process when row `fatal` is read, until a file says `calm`."""
+    """Squares that are slow to read; who reads row `fatal` a second time ends, but once only."""
+
+    read = 0
 
     def __getitem__(self, number):
-        calm = os.environ.get(CALM)
-        if number == self.fatal and calm and not Path(calm).exists():
-            Path(calm).touch()
+        time.sleep(0.02)
+        calm = Path(os.environ[CALM])
+        self.read += number == self.fatal
+        if self.read == 2 and not calm.exists():
+            calm.touch()
             os._exit(17)
         return super().__getitem__(number)
 

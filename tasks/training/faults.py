@@ -84,16 +84,21 @@ class StopTogether(TrainerCallback):  # type: ignore[misc] # transformers has no
     """
 
     def __init__(self, *, tethered: bool = False, grace_s: float = 600) -> None:
-        """Listen for SIGTERM, in the main thread.
+        """Listen for the parent's end, and from the first step on for SIGTERM.
+
+        Before that there is nothing to save, and SIGTERM ends the process.
 
         Args:
             tethered: also stop once the standard input ends, which a parent that was killed does.
             grace_s: then, seconds until this process ends whatever it is waiting for.
         """
         self._asked = False
-        signal.signal(signal.SIGTERM, self._ask)
         if tethered:
             threading.Thread(target=self._watch, args=(grace_s,), daemon=True).start()
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        """Listen for SIGTERM, in the main thread."""
+        signal.signal(signal.SIGTERM, self._ask)
 
     def _ask(self, *_: Any) -> None:
         self._asked = True
