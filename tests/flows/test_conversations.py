@@ -66,5 +66,5 @@ def test_the_corpora_of_conversations_are_not_those_of_the_latest_run(server, cl
 def test_a_file_or_a_corpus_that_is_not_there_is_an_error(server, home, mix):
     with pytest.raises(ValueError, match=r"conversations '.*none\.json' cannot be read"):
         conversations(mix.parent / "none.json", workers=NO_WORKERS)
-    with pytest.raises(ValueError, match="corpus '.*none' must be a folder of images"):
+    with pytest.raises(ValueError, match=r"corpus '.*none' must be a folder of images"):
         conversations(mix, [str(mix.parent / "none")], workers=NO_WORKERS)
