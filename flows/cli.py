@@ -199,6 +199,27 @@ def _add_training(verb: argparse.ArgumentParser) -> None:
     )
 
 
+def _add_recipe(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument(
+        "--recipe", metavar="R", help="train large models by this recipe (docs/training.md)"
+    )
+    for name, shape, text in (
+        ("mixes", "STAGE=MIX", "conversations of each stage of the recipe"),
+        ("places", "PART=PLACE", "folders or hub names of its parts: clip ssl control language"),
+        ("set", "PATH=JSON", "other values of the recipe"),
+    ):
+        verb.add_argument(f"--{name}", nargs="+", metavar=shape, type=_assignment, help=text)
+    verb.add_argument("--processes", type=int, metavar="N", help="that train together (the GPUs)")
+
+
+def _assignment(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not (name and equals and value):
+        message = f"{text!r} is no NAME=VALUE"
+        raise argparse.ArgumentTypeError(message)
+    return name, value
+
+
 def _add_reading(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("--captions", metavar="FILE", help="CSV or JSONL: a path, a caption, ...")
     verb.add_argument("--image-column", metavar="C", help="column of images or their uris")
@@ -225,6 +246,7 @@ def _add_stage_options(verb: argparse.ArgumentParser, stages: Collection[str]) -
         )
     if "train" in stages:
         _add_training(verb)
+        _add_recipe(verb)
     for stage, option, settings in (
         (
             "questions",

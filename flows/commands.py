@@ -101,6 +101,7 @@ def parameters(options: argparse.Namespace) -> dict[str, Any]:
     from tasks.ingest import IngestConfig
     from tasks.mining.thresholds import MineConfig
     from tasks.questions.stage import QuestionConfig
+    from tasks.recipes.large import LargeConfig
     from tasks.reporting import ReportConfig
     from tasks.training.recipe import TrainConfig
     from tasks.workers import WorkersConfig
@@ -123,6 +124,15 @@ def parameters(options: argparse.Namespace) -> dict[str, Any]:
         }
         return EncoderConfig(**renamed, **chosen("allow_pickle", "trust_remote_code"))
 
+    def large() -> dict[str, Any]:
+        """Return the settings of a recipe, if one is named; what is no JSON is text."""
+        if "recipe" not in given:
+            return {}
+        settings = chosen("recipe", "processes", "allow_pickle")
+        settings |= {name: dict(given.get(name, ())) for name in ("mixes", "places")}
+        settings["overrides"] = {p: _json_or_text(value) for p, value in given.get("set", ())}
+        return {"large": LargeConfig(**settings)}
+
     thresholds = ("clip_above", "ssl_below", "clip_above_quantile", "ssl_below_quantile")
     return {
         "corpus": given.get("corpus", []),
@@ -134,12 +144,21 @@ def parameters(options: argparse.Namespace) -> dict[str, Any]:
         "reading": IngestConfig(**chosen(*IngestConfig.model_fields)),
         "mine": MineConfig(**chosen(*thresholds, *MINING)),
         "questions": QuestionConfig(**chosen("lot_pairs")),
-        "train": TrainConfig(**chosen("features", "steps", "score_at", "seeds", "ssl_shares")),
+        "train": TrainConfig(
+            **chosen("features", "steps", "score_at", "seeds", "ssl_shares"), **large()
+        ),
         "evaluate": EvaluateConfig(**chosen("models", "trust_remote_code")),
         "report": ReportConfig(**chosen("cards")),
         "workers": WorkersConfig(**chosen(*WORKERS)),
         "rehash": given.get("rehash", False),
     }
+
+
+def _json_or_text(value: str) -> Any:
+    try:
+        return json.loads(value)
+    except ValueError:
+        return value
 
 
 def demo_options(options: argparse.Namespace) -> argparse.Namespace:

@@ -28,11 +28,14 @@ from prefect.states import Crashed
 from flows.server import ROOT
 from tasks.fingerprints import code_digest
 from tasks.ingest import resolve_corpora
+from tasks.training.launch import visible_gpus
 
 log = logging.getLogger(__name__)
 
 POOL: Final = "mmvp"
 FULL: Final = "mmvp/full"
+GPUS: Final = "gpus"
+"""The limit on the server that keeps trainings from taking each other's GPUs."""
 UNFINISHED: Final = [StateType.RUNNING, StateType.PENDING, StateType.CANCELLING]
 
 
@@ -53,6 +56,12 @@ def deploy(home: Path) -> None:
     _prefect("deploy", "--all")
     record.write_text(wanted)
     log.info("deployed prefect.yaml; schedules and parameters are as it says")
+
+
+def limit_gpus() -> None:
+    """Let as many processes train at once as there are GPUs, or one without any."""
+    with get_client(sync_client=True) as client:
+        client.upsert_global_concurrency_limit_by_name(GPUS, max(1, visible_gpus()))
 
 
 def schedule_corpora(corpus: Sequence[str]) -> None:

@@ -115,7 +115,9 @@ def mmvp(
         }
         if "embed" in wanted:  # an encoder that cannot be had is better known before hours of work
             asked = EmbedConfig(clip=clip, ssl=ssl, control=control)
-            _check_encoders(run.site, asked, trains=bool(teachers) and "train" in wanted)
+            _check_encoders(
+                run.site, asked, trains=bool(teachers) and train.large is None and "train" in wanted
+            )
 
         def teach() -> None:
             with run.aside(TRAINING):
@@ -137,7 +139,9 @@ def mmvp(
         }
         if "probe" in wanted:
             wanted.insert(wanted.index("probe"), "teach")
-        skipped = set() if teachers else {"teach", "train"}
+        skipped = set() if teachers else {"teach"}
+        if not teachers and train.large is None:
+            skipped.add("train")
         for name in wanted:
             if name not in skipped:
                 run_stage[name]()

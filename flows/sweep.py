@@ -69,8 +69,8 @@ def sweep(
     Raises:
         ValueError: if there is no corpus to learn from.
     """
-    if not train_corpus:
-        message = "no corpus to learn from; name one with --train-corpus"
+    if not train_corpus and train.large is None:
+        message = "no corpus to learn from; name one with --train-corpus, or a --recipe"
         raise ValueError(message)
     with open_run("sweep", workers, {"corpus": corpus}) as run:
         found: list[dict[str, Any]] = []

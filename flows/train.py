@@ -6,9 +6,12 @@ Run it by hand with `mmvp train --corpus DIR --train-corpus DIR`.
 from typing import Any
 
 from prefect import flow
+from prefect.artifacts import create_table_artifact
+from prefect.concurrency.sync import concurrency
 
+from flows.deployments import GPUS
 from flows.embed import CLIP, SSL
-from flows.site import open_run
+from flows.site import Run, open_run
 from flows.stages import (
     NO_CORPUS,
     TRAINING,
@@ -22,8 +25,11 @@ from flows.stages import (
 from tasks.embed import EmbedConfig
 from tasks.encoders import EncoderConfig
 from tasks.mining.thresholds import MineConfig
+from tasks.recipes.large import LargeConfig
 from tasks.stage import run_stage
-from tasks.training import stage
+from tasks.training import large_stage, stage
+from tasks.training.large import METRICS
+from tasks.training.metrics import read_metrics
 from tasks.training.recipe import TrainConfig
 from tasks.workers import WorkersConfig
 
@@ -44,7 +50,8 @@ def train(
     Args:
         corpus: Folders of images, at any depth, mined together; scenes:N stands for N scenes
             that are drawn on the spot, scenes:N@SEED for others.
-        train_corpus: Corpora to learn from; images that a question is about are left out.
+        train_corpus: Corpora to learn from; images that a question is about are left out. A recipe
+            for large models learns from conversations instead.
         clip: The encoder whose blindness is measured.
         ssl: The encoder that serves as the reference.
         control: A third encoder to compare the first with, if any.
@@ -59,6 +66,9 @@ def train(
         corpora = resolve_corpora(run, corpus)
         encoders = EmbedConfig(clip=clip, ssl=ssl, control=control)
         find_mined(run, corpora, encoders, mine)
+        if config.large is not None:
+            _train_large(run, config, config.large)
+            return run.summary()
         teachers = resolve_training(run, train_corpus)
         if not teachers:
             message = "no corpus to learn from; name one with --train-corpus"
@@ -69,3 +79,19 @@ def train(
         context = stage.prepare(run.site, config, encoders, teachers, run.receipts, mining_of(run))
         keep(run, run_stage(stage.STAGE, context))
         return run.summary()
+
+
+def _train_large(run: Run, config: TrainConfig, large: LargeConfig) -> None:
+    """Train by recipe while no other training has the GPUs, and show how it went."""
+    context = large_stage.prepare(run.site, config, large, mining_of(run))
+    processes = context.given.processes
+    with concurrency(GPUS, occupy=processes):  # of runs that report to the same server
+        keep(run, run_stage(large_stage.STAGE, context))
+    for model in context.facts["models"]:
+        for kind in context.given.recipe.stages:
+            lines = read_metrics(run.site.home / "training" / model / kind / METRICS)
+            create_table_artifact(
+                [{name: line[name] for name in ("step", "loss", "rate")} for line in lines],
+                key="training",
+                description=f"{model}, stage {kind}",
+            )

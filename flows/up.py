@@ -69,6 +69,7 @@ def _serve(settings: Settings, port: int, corpus: Sequence[str], stop: threading
         children.append(start_server(port, environment, settings.home, private=False))
         deployments.mark_crashed()
         deployments.deploy(settings.home)
+        deployments.limit_gpus()
         if corpus:
             deployments.schedule_corpora(corpus)
         worker = ["prefect", "worker", "start", "--pool", deployments.POOL, "--type", "process"]

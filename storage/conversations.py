@@ -145,6 +145,12 @@ def contents(db: Database, mix: str, *, version: int | None = None) -> list[tupl
     return list(zip(*(column.to_pylist() for column in rows.columns), strict=True))
 
 
+def images(db: Database, mix: str, *, version: int | None = None) -> set[str]:
+    """Return the ids of all images that a mix is about."""
+    rows = db.read(SPEC, version=version, where=any_of("mix", [mix]), columns=["images"])
+    return set(pc.unique(pc.list_flatten(rows["images"])).to_pylist())
+
+
 def mixes(db: Database, *, version: int | None = None) -> list[str]:
     """Return the names of all mixes, sorted."""
     return sorted(db.read(SPEC, version=version, columns=["mix"])["mix"].unique().to_pylist())

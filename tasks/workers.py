@@ -147,6 +147,10 @@ class Workers:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        self.rest()
+
+    def rest(self) -> None:
+        """Stop the workers, which frees their memory and GPUs; the next shards start them again."""
         self._stack.close()
         self._client = None
 

@@ -10,6 +10,7 @@ Shapes:
     I  images of a conversation    H  height and W width of the canvas in pixels
 """
 
+import copy
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -105,10 +106,10 @@ class ImagePlaces:
     Args:
         uri: of the store.
         corpora: their full names.
-        version: of the table.
+        version: of the table; empty: the latest when it is first read.
     """
 
-    def __init__(self, uri: str, corpora: Sequence[str], version: int) -> None:
+    def __init__(self, uri: str, corpora: Sequence[str], version: int | None = None) -> None:
         self._uri, self._corpora, self._version = uri, list(corpora), version
 
     def __getstate__(self) -> dict[str, object]:
@@ -198,3 +199,49 @@ class ConversationSet:
             raise ValueError(message) from error
         canvas: Tensor = self.canvas(pixels_HWC, return_tensors="pt")["pixel_values"]
         return canvas
+
+
+def make(  # noqa: PLR0913 # each is a choice of a recipe
+    processor: Any,
+    image_tokens: int,
+    *,
+    uri: str,
+    mix: str,
+    version: int,
+    without: Sequence[str],
+    template: str,
+    longest: int | None,
+    pads: bool,
+    images_first: bool,
+) -> ConversationSet:
+    """Return what a stage of a recipe learns from, in a process of its training.
+
+    Args:
+        processor: of the model.
+        image_tokens: of an image in the language model.
+        uri: of the store.
+        mix: the conversations' name.
+        version: of the table `conversations`.
+        without: images that are never learnt from.
+        template: a chat template.
+        longest: most tokens of a conversation.
+        pads: show whole images, padded to a square.
+        images_first: put the place of a single image first.
+
+    Raises:
+        StoreError: if the version is gone.
+        ValueError: if there is no conversation left.
+    """
+    canvas = copy.deepcopy(processor.image_processor)
+    canvas.do_pad = pads
+    return ConversationSet(
+        conversations=StoredConversations(
+            uri, mix, version, without=without, images_first=images_first
+        ),
+        places=ImagePlaces(uri, paths.corpora(Database(uri))),
+        tokenizer=processor.tokenizer,
+        canvas=canvas,
+        image_tokens=image_tokens,
+        template=template,
+        longest=longest,
+    )

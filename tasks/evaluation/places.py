@@ -13,6 +13,7 @@ from tasks.fingerprints import digest
 
 FILES: Final = ("*.safetensors", "*.json", "*.jinja", "*.model")
 CODE: Final = "*.py"
+PICKLED: Final = "*.bin"
 
 
 class FoundModel(NamedTuple):
@@ -23,35 +24,41 @@ class FoundModel(NamedTuple):
     weights: str
 
 
-def find_model(place: str, *, trust_remote_code: bool, hash_cache: Path | None) -> FoundModel:
+def find_model(
+    place: str,
+    *,
+    trust_remote_code: bool,
+    hash_cache: Path | None,
+    allow_pickle: bool = False,
+) -> FoundModel:
     """Find the model at a place: a folder, or a name on the hub.
 
     A snapshot in the hub's cache is taken as it is.
 
     Raises:
-        ValueError: if there is none, or it has no weights as safetensors.
+        ValueError: if there is none, or it has no weights that may be read.
     """
+    kinds = [*FILES, *([CODE] if trust_remote_code else []), *([PICKLED] if allow_pickle else [])]
     folder = Path(place).expanduser()
     if not folder.is_dir():
-        folder = _snapshot(place, code=trust_remote_code)
-    kinds = (*FILES, CODE) if trust_remote_code else FILES
+        folder = _snapshot(place, kinds)
     files = sorted({file for kind in kinds for file in folder.glob(kind)})
-    if not (folder / "config.json").is_file() or not any(folder.glob("*.safetensors")):
+    weights = {".safetensors", ".bin"} & {file.suffix for file in files}
+    if not (folder / "config.json").is_file() or not weights:
         message = (
             f"model {place!r} in {folder} has no config.json with weights as safetensors; expected "
             f"a folder that save_pretrained wrote, or the name of such a model on the hub"
         )
         raise ValueError(message)
-    weights = digest({file.name: sha256_of(file, hash_cache) for file in files})
+    name = digest({file.name: sha256_of(file, hash_cache) for file in files})
     label = re.sub(r"[^a-z0-9.]+", "-", Path(place).name.lower()).strip("-")
-    return FoundModel(f"{label}-{weights[:12]}", folder, weights)
+    return FoundModel(f"{label}-{name[:12]}", folder, name)
 
 
-def _snapshot(name: str, *, code: bool) -> Path:
+def _snapshot(name: str, wanted: list[str]) -> Path:
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
-    wanted = [*FILES, CODE] if code else list(FILES)
     try:
         try:
             return Path(snapshot_download(name, allow_patterns=wanted, local_files_only=True))

@@ -62,8 +62,8 @@ class Trained(NamedTuple):
 
 
 def is_whole(folder: Path) -> bool:
-    """Say whether a model's folder holds its weights and its record."""
-    return (folder / WEIGHTS).is_file() and (folder / RECORD).is_file()
+    """Say whether a model's folder holds its weights, in one file or several, and its record."""
+    return (folder / RECORD).is_file() and any(folder.glob("*.safetensors"))
 
 
 def name_at(key: str, step: int, config: TrainConfig) -> str:

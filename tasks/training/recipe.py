@@ -11,6 +11,7 @@ from typing import Annotated, Any, Final, Literal, NamedTuple, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from tasks.recipes.large import LargeConfig
 from tasks.training.settings import StageSettings
 
 Features = Literal["clip", "ssl", "additive", "interleaved", "clip-clip", "clip-control"]
@@ -102,6 +103,9 @@ class TrainConfig(BaseModel):
     heads: int = Field(default=2, ge=1)
     """Its attention heads."""
 
+    large: LargeConfig | None = None
+    """A recipe for large models instead; of the settings here those of models and seeds hold."""
+
     images: int | None = Field(default=None, ge=1)
     """At most so many images to learn from, by id; empty: all."""
 
@@ -144,7 +148,7 @@ class TrainConfig(BaseModel):
 
     def of_each_model(self) -> dict[str, Any]:
         """Return what decides a model's bits, as JSON: not which others are trained."""
-        lists = {"features", "ssl_shares", "seeds", "images", "score_at"}
+        lists = {"features", "ssl_shares", "seeds", "images", "score_at", "large"}
         return self.model_dump(mode="json", exclude=lists)
 
 
