@@ -111,18 +111,31 @@ def _worlds(
 
 
 def _collect(run: Run, seed: int | None) -> list[dict[str, Any]]:
-    """Return the scores of a world's models and their comparisons, as rows of `sweep.json`."""
+    """Return the rows of `sweep.json` that a world adds.
+
+    Scores over all pairs, and comparisons of models of one seed after as many steps; the store has
+    the others.
+    """
     db, mining = run.site.db, mining_of(run)
     mark = {"encoder_seed": seed}
     trained = models.read(db, run.settings["figures"]["train"]["models"])
+    alike = {row.model: (row.seed, row.steps) for row in trained}
     return [
         {"table": "pairs", **mark, "pairs": run.receipts["pairs"].rows},
         *(
             {"table": "models", **mark, "model": row.model, "losses": row.figures}
             for row in trained
         ),
-        *({"table": "scores", **mark} | _told(row) for row in scores.read(db, mining)),
-        *({"table": "comparisons", **mark} | _told(row) for row in comparisons.read(db, mining)),
+        *(
+            {"table": "scores", **mark} | _told(row)
+            for row in scores.read(db, mining)
+            if row.pattern is None
+        ),
+        *(
+            {"table": "comparisons", **mark} | _told(row)
+            for row in comparisons.read(db, mining)
+            if row.model_a in alike and alike[row.model_a] == alike.get(row.model_b)
+        ),
     ]
 
 

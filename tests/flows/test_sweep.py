@@ -30,7 +30,8 @@ def test_every_model_is_scored_at_every_step_and_once_only(server, cluster, home
     assert again["rows"] == result["rows"] == len(rows)
     assert file.read_bytes() == written
     scores = [r for r in rows if r["table"] == "scores" and r["benchmark"] == MINED]
-    overall = [r for r in scores if r["pattern"] is None and r["protocol"] == OPTION_LOGPROB]
+    overall = [r for r in scores if r["protocol"] == OPTION_LOGPROB]
+    assert {r["pattern"] for r in scores} == {None}
     expected = {(each, seed, step) for each in MIXED for seed in (0, 1) for step in (1, 2)}
     assert len(overall) == len(expected)
     assert {(r["features"], r["seed"], r["steps"]) for r in overall} == expected
@@ -38,8 +39,8 @@ def test_every_model_is_scored_at_every_step_and_once_only(server, cluster, home
     models = {r["model"] for r in rows if r["table"] == "models"}
     assert models == {r["model"] for r in overall}
     compared = [r for r in rows if r["table"] == "comparisons" and r["benchmark"] == MINED]
-    pairs = len(models) * (len(models) - 1) // 2
-    assert sum(r["protocol"] == OPTION_LOGPROB for r in compared) == pairs
+    pairs = len(MIXED) * (len(MIXED) - 1) // 2
+    assert len(compared) == 4 * pairs, "of two seeds, after one step and after two"
 
 
 def test_a_sweep_without_a_corpus_to_learn_from_is_refused(server, cluster, home):
