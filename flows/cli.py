@@ -316,6 +316,9 @@ def _add_export(verb: argparse.ArgumentParser) -> None:
     )
     verb.add_argument("--seed", type=int, metavar="N", help="of its training (if several)")
     verb.add_argument("--to", required=True, metavar="DIR", help="new folder, or earlier export")
+    verb.add_argument(
+        "--hub", metavar="ORG/NAME", help="put it in this repository on the hub too (a private one)"
+    )
     _add_encoders(verb)
 
 

@@ -361,7 +361,7 @@ def _export(options: argparse.Namespace) -> dict[str, Any]:
     values = parameters(argparse.Namespace(**vars(options) | {"features": None}))
     encoders = {r: values[r] if getattr(options, r) else None for r in ("clip", "ssl", "control")}
     wanted = Wanted(options.features, options.ssl_share, options.seed)
-    found = export_model(Settings.read(), wanted, Path(options.to), encoders)
+    found = export_model(Settings.read(), wanted, Path(options.to), encoders, options.hub)
     if not options.json:
         print(f"{found['model']}: {found['folder']}")
     return found

@@ -34,6 +34,7 @@ def export_model(
     wanted: Wanted,
     to: Path,
     encoders: Mapping[str, EncoderConfig | None],
+    hub: str | None = None,
 ) -> dict[str, Any]:
     """Write a model of the latest training to a folder; return what was written.
 
@@ -42,11 +43,13 @@ def export_model(
         wanted: Which model.
         to: The folder, not there yet, empty, or an earlier export.
         encoders: Encoders by role; those without a config are the latest run's.
+        hub: A repository `org/name` on the hub to put the folder in, too.
 
     Raises:
         ValueError: if there is no such model, its encoders are others today, or the folder holds
             something else.
         StoreError: if the store cannot be read.
+        ConnectionError: if the hub cannot be reached or refuses; the folder is written then.
     """
     to = to.expanduser().absolute()
     check_free(to)
@@ -60,7 +63,26 @@ def export_model(
     whole = make_whole(folder, _encoders(settings, row, run, encoders))
     record = {"model": row.model, "weights": row.weights}
     write_folder(to, whole, write_card(row, _scores(db)), record)
-    return {**record, "folder": str(to)}
+    found = {**record, "folder": str(to)}
+    return found if hub is None else {**found, "hub": _push(to, hub)}
+
+
+def _push(folder: Path, hub: str) -> str:
+    """Put a folder in a repository on the hub, which is made if need be; return its address."""
+    from huggingface_hub import HfApi
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError
+
+    try:
+        api = HfApi()
+        address = api.create_repo(hub, exist_ok=True, private=True)
+        api.upload_folder(repo_id=hub, folder_path=folder)
+    except (HfHubHTTPError, HFValidationError, OSError) as error:
+        message = (
+            f"the hub did not take {hub!r}: {error}; {folder} is written, so log in with "
+            f"`hf auth login` where the hub can be reached and run `hf upload {hub} {folder}`"
+        )
+        raise ConnectionError(message) from error
+    return str(address)
 
 
 def _trained(db: Database, run: RunRow | None) -> list[ModelRow]:

@@ -33,8 +33,8 @@ tags:
 
 # {model}
 
-A small language model that sees images through frozen vision encoders: {features}{share}.
-It is a study object. It knows the words of its training texts and answers in a few of them.
+{kind} that sees images through frozen vision encoders: {features}{share}.
+{about}
 
 | | |
 |---|---|
@@ -69,8 +69,7 @@ the left. The processor gives uint8 pixels; each encoder normalises them itself.
 
 ## Training
 
-The language model was trained on texts alone, then the adapters on captions, then adapters and
-language model on questions and answers; the encoders were frozen throughout (Tong et al. 2024,
+{trained} The encoders were frozen throughout (Tong et al. 2024,
 arXiv:2401.06209; Liu et al. 2023, arXiv:2304.08485). {images:,} images were learnt from.
 Settings:
 
@@ -87,6 +86,24 @@ Settings:
 The code in this folder and the shipped encoders are under the MIT licence. The other weights learnt
 from the images and texts that the training was given; what their owners allow holds for them too.
 """
+
+SMALL: Final = {
+    "kind": "A small language model",
+    "about": (
+        "It is a study object. It knows the words of its training texts and answers in a few of "
+        "them."
+    ),
+    "trained": (
+        "The language model was trained on texts alone, then the adapters on captions, then "
+        "adapters and\nlanguage model on questions and answers."
+    ),
+}
+LARGE: Final = {
+    "kind": "A pretrained language model",
+    "about": "It was made of pretrained parts, whose licences hold for its weights.",
+    "trained": "The stages are those of the recipe, in its order.",
+}
+"""What is said of models of the miniature, and of those by recipe."""
 
 HEAD: Final = """\
 Accuracy in %, with 95 % intervals. A pair counts when both its questions are answered rightly;
@@ -105,9 +122,13 @@ def write_card(row: ModelRow, scores: Sequence[ScoreRow]) -> str:
     facts = {
         "features": row.features,
         **{f"encoder `{role}`": f"`{name}`" for role, name in row.facts["encoders"].items()},
+        **{f"part `{role}`": f"`{name}`" for role, name in row.facts.get("parts", {}).items()},
         "seed": str(row.seed),
         "steps of the last stage": str(row.steps),
         "sha256 of the weights that were trained": f"`{row.weights}`",
+    }
+    recipe = row.facts.get("config") or {
+        name: row.facts[name] for name in ("recipe", "mixes") if name in row.facts
     }
     return CARD.format(
         model=row.model,
@@ -115,7 +136,8 @@ def write_card(row: ModelRow, scores: Sequence[ScoreRow]) -> str:
         share=share,
         facts="\n".join(f"| {name} | {value} |" for name, value in facts.items()),
         images=row.trained_images,
-        recipe=json.dumps(row.facts["config"], indent=1, sort_keys=True),
+        recipe=json.dumps(recipe, indent=1, sort_keys=True),
+        **(SMALL if row.facts["encoders"] else LARGE),
         scores=_scores([one for one in scores if one.model == row.model and one.pattern is None]),
     )
 

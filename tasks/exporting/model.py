@@ -10,6 +10,7 @@ from typing import Final, NamedTuple
 
 from tokenizers.processors import TemplateProcessing
 from transformers import (
+    AutoProcessor,
     AutoTokenizer,
     GenerationConfig,
     LlavaProcessor,
@@ -44,6 +45,8 @@ def make_whole(folder: Path, encoders: Mapping[str, EncoderConfig]) -> Whole:
         ValueError: if an encoder cannot travel with a model, or the folder's weights do not fit.
     """
     trained = MofForConditionalGeneration.from_pretrained(folder)
+    if not trained.config.vision_config.precomputed:  # one by recipe, which has its encoders
+        return Whole(trained.eval(), AutoProcessor.from_pretrained(folder))
     state = trained.state_dict()
     fields = trained.config.to_dict()
     vision = fields["vision_config"]

@@ -147,6 +147,18 @@ def test_a_share_picks_an_additive_model(trained, tmp_path, capsys):
     assert json.loads((tmp_path / "a" / "config.json").read_text())["ssl_share"] == 0.75
 
 
+def test_a_hub_that_cannot_be_reached_leaves_the_folder(trained, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    to = tmp_path / "out"
+
+    code, found = export(capsys, to, "--features", "clip", "--hub", "someone/model")
+
+    assert code == 1
+    assert "the hub did not take 'someone/model': " in found["error"]
+    assert f"run `hf upload someone/model {to}`" in found["error"]
+    assert (to / "model.safetensors").is_file()
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -6,7 +6,10 @@ import pytest
 
 from flows import deployments
 from flows.conversations import conversations
+from flows.export import Wanted, export_model
 from flows.mmvp import mmvp
+from flows.settings import Settings
+from tasks.evaluation.local import LocalModel
 from tasks.mining.thresholds import MineConfig
 from tasks.recipes.large import LargeConfig
 from tasks.training.recipe import TrainConfig
@@ -69,5 +72,14 @@ def test_models_of_a_recipe_are_trained_by_torchrun_and_scored_on_the_mined_pair
     assert {(row["features"], row["seed"], row["steps"]) for row in own} == {("interleaved", 0, 2)}
     assert {row["protocol"] for row in own} == {"option-logprob", "free"}
     folder = home / "training" / name
+    exported = export_model(
+        Settings.read(),
+        Wanted("interleaved", None, None),
+        home / "exported",
+        dict.fromkeys(("clip", "ssl", "control")),
+    )
+    assert exported["model"] == name
+    assert "| part `language` | `language-" in (home / "exported" / "README.md").read_text()
+    assert LocalModel(home / "exported").prompt("Is it red?").count("<image>") == 1
     for stage in ("adapter", "instruct"):
         assert "is written" in (folder / stage / "train.log").read_text()
