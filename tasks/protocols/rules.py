@@ -14,7 +14,8 @@ _MARKS: Final = " \t\n.,;:!?\"'`*"
 _LETTER: Final = re.compile(r"\(?([ab])[).:]*", re.IGNORECASE)
 _LETTERED: Final = re.compile(r"(?:\(([ab])\)|([ab])[).:])\s*(\S.*)", re.IGNORECASE | re.DOTALL)
 _PREFIX: Final = re.compile(r"answer\s*:\s*", re.IGNORECASE)
-_THOUGHT: Final = re.compile(r".*</think>", re.DOTALL)
+_THINKS: Final = "<think>"
+_THOUGHT: Final = "</think>"
 _STATED: Final = re.compile(
     r"(?:answer|option|choice)(?:\s+is)?\s*:?\s*[*\"']*(?:\(([ab])\)|([ab])(?![\w'-]| \w))",
     re.IGNORECASE,
@@ -46,9 +47,12 @@ def read_letter(reply: str, options: Sequence[str]) -> int | None:
 def read_free(reply: str, options: Sequence[str]) -> int | None:
     """Return the option that free words take: a letter if one is stated, else the only text.
 
-    What a model thought before `</think>` does not count. Yes and no count at the beginning only.
+    What a model thought before `</think>` does not count, nor a thought that was cut off. Yes and
+    no count at the beginning only.
     """
-    said = _THOUGHT.sub("", reply).strip()
+    said = reply.rpartition(_THOUGHT)[2].strip()
+    if _THINKS in said:
+        return None
     taken = read_letter(said, options)
     if taken is not None:
         return taken

@@ -97,6 +97,7 @@ TABLE = {
         ("There is no door", YES, None),
         ("More than one apple", ("One", "More than one"), B),
         ("<think>(a)? open?</think> (b)", OPEN, B),
+        ("<think>It is open, or rather", OPEN, None),
         ("I cannot tell", OPEN, None),
     ],
     "option-logprob": [("Open", OPEN, A), ("Closed", OPEN, B), ("open", OPEN, None)],
