@@ -18,6 +18,8 @@ MODULES = sorted(
 MUST_NOT_IMPORT = {
     "storage/": {"tasks", "flows", "prefect", "torch", "distributed"},
     "tasks/": {"flows"},
+    "tasks/benchmarks/": {"prefect", "storage", "distributed", "torch"},
+    "tasks/protocols/": {"prefect", "storage", "distributed", "torch"},
     "tasks/corpora/": {"prefect", "storage", "distributed"},
     "tasks/encoders/": {"prefect", "storage", "distributed"},
     "tasks/mof/": {"prefect", "storage", "distributed"},
@@ -119,6 +121,7 @@ def test_every_module_says_what_it_is_for(path):
         ("from tasks.mining import mine", {"prefect", "lancedb", "torch"}, "as is the search"),
         ("import tasks.mof", {"prefect", "lancedb"}, "as is the model"),
         ("import tasks.report", {"prefect", "lancedb", "torch"}, "as is the report"),
+        ("import tasks.protocols", HEAVY, "replies are read without any of them"),
         ("import tasks.scores", {"prefect", "lancedb", "torch"}, "as are the statistics"),
     ],
 )

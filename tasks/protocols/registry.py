@@ -1,0 +1,144 @@
+"""The protocols by name.
+
+Put here: what each asks, reads and counts, and where its facts are from.
+Keep out: prompts, parsers and rules for pairs (`prompts`, `harnesses`, `rules`, `pairs`).
+"""
+
+import difflib
+from collections.abc import Mapping
+from typing import Final
+
+from tasks.benchmarks.keys import CORRECTED, ORIGINAL
+from tasks.protocols import harnesses, pairs, prompts, rules
+from tasks.protocols.protocol import LOGPROBS, Decoding, Judge, Protocol
+
+OWN_IMAGE: Final = "the model's own processor"
+PAIRS: Final = "pairs"
+BOTH: Final = "questions and pairs"
+
+_ALL: Final = (
+    Protocol(
+        name="paper-2024",
+        prompt=prompts.as_published,
+        image="CLIP's processor of LLaVA: centre crop, no padding",
+        decoding=Decoding(temperature=0.2, beams=1, most_tokens=1024),
+        parse=rules.read_free,
+        judge=Judge(
+            model="gpt-4-0314",
+            temperature=0.2,
+            system=prompts.JUDGE_SYSTEM,
+            ask=prompts.judge_request,
+            says_right=harnesses.judge_says_right,
+        ),
+        key=ORIGINAL,
+        pair_rule=pairs.CONSECUTIVE,
+        headline=PAIRS,
+        source="scripts/evaluate_mllm.py and gpt_grader.py of github.com/tsb0601/MMVP, 2024-01",
+        quirks=(
+            "it samples without a seed, so two runs differ",
+            "its judge's 'Yes.' counts as wrong; without a judge our rules read the reply",
+            "a lost line shifts all pairs behind it",
+        ),
+    ),
+    Protocol(
+        name="lmms-eval-0.7",
+        prompt=prompts.with_letters,
+        image=OWN_IMAGE,
+        decoding=Decoding(temperature=0.0, beams=1, most_tokens=16),
+        parse=harnesses.read_lmms_eval,
+        key=CORRECTED,
+        pair_rule=pairs.COMPLETE,
+        headline=BOTH,
+        source="lmms_eval/tasks/mmvp of github.com/EvolvingLMMs-Lab/lmms-eval, 0.7.2 (75571cf)",
+        quirks=(
+            "16 tokens cut off models that think first",
+            "a word that ends in a or b is taken for that letter",
+            "pairs with an answer missing are left out",
+        ),
+    ),
+    Protocol(
+        name="vlmevalkit-2026",
+        prompt=prompts.of_vlmevalkit,
+        image="the model's own wrapper; LLaVA's pads",
+        decoding=Decoding(temperature=0.0, beams=1, most_tokens=2048),
+        parse=harnesses.read_vlmevalkit,
+        draws=True,
+        key=ORIGINAL,
+        pair_rule=pairs.CHECKED,
+        headline="questions as Average, pairs as Overall",
+        source="vlmeval/dataset of github.com/open-compass/VLMEvalKit, 2026-08 (e8e78f0)",
+        quirks=(
+            "many models have a prompt and decoding of their own there; these are the defaults",
+            "what its rules cannot read goes to a language model, then by lot without a seed to "
+            "A, B or wrong; without that model it is wrong, as here without a seed",
+        ),
+    ),
+    Protocol(
+        name="cambrian-2024",
+        prompt=prompts.of_cambrian,
+        image=OWN_IMAGE,
+        decoding=Decoding(temperature=0.0, beams=1, most_tokens=512),
+        parse=harnesses.read_cambrian,
+        key=ORIGINAL,
+        pair_rule=pairs.COUNTER,
+        headline=PAIRS,
+        source="eval/eval/mmvp of github.com/cambrian-mllm/cambrian, 2024-10 (0d7ca41)",
+        quirks=("a reply must be the letter or the option's text; more words are wrong",),
+    ),
+    Protocol(
+        name="internvl",
+        prompt=prompts.with_letters,
+        image="the model's own size; tiles, at most 6, with --dynamic",
+        decoding=Decoding(temperature=0.0, beams=5, most_tokens=100),
+        parse=harnesses.read_internvl,
+        key=ORIGINAL,
+        pair_rule=pairs.CONSECUTIVE,
+        headline=PAIRS,
+        source="internvl_chat/eval/mmvp of github.com/OpenGVLab/InternVL (0355722)",
+        quirks=(
+            "one beam above 20 billion parameters or with --dynamic",
+            "a reply that begins with a capital A or B is that letter, as in 'Both'",
+            "an empty reply stops the harness; here it is unread",
+        ),
+    ),
+    Protocol(
+        name="letter",
+        prompt=prompts.for_letter,
+        image=OWN_IMAGE,
+        decoding=Decoding(temperature=0.0, beams=1, most_tokens=1024),
+        parse=rules.read_letter,
+        key=CORRECTED,
+        pair_rule=pairs.BY_PAIR,
+        headline=PAIRS,
+        source="ours",
+    ),
+    Protocol(
+        name="option-logprob",
+        asks=LOGPROBS,
+        prompt=prompts.bare,
+        image=OWN_IMAGE,
+        decoding=Decoding(temperature=0.0, beams=1, most_tokens=0),
+        parse=rules.read_option,
+        key=CORRECTED,
+        pair_rule=pairs.BY_PAIR,
+        headline=PAIRS,
+        source="ours",
+        quirks=("a longer option is less likely, as log-probabilities are summed",),
+    ),
+)
+
+PROTOCOLS: Final[Mapping[str, Protocol]] = {protocol.name: protocol for protocol in _ALL}
+
+
+def protocol_named(name: str) -> Protocol:
+    """Return a protocol.
+
+    Raises:
+        ValueError: if there is none of that name; the message has the nearest and all others.
+    """
+    if name in PROTOCOLS:
+        return PROTOCOLS[name]
+    near = difflib.get_close_matches(name, PROTOCOLS, n=1)
+    hint = f"; did you mean {near[0]!r}?" if near else ""
+    message = f"no protocol is called {name!r}{hint} known: {', '.join(PROTOCOLS)}"
+    raise ValueError(message)
