@@ -18,6 +18,7 @@ MODULES = sorted(
 MUST_NOT_IMPORT = {
     "storage/": {"tasks", "flows", "prefect", "torch", "distributed"},
     "tasks/": {"flows"},
+    "tasks/backends/": {"prefect", "storage", "distributed", "torch"},
     "tasks/corpora/": {"prefect", "storage", "distributed"},
     "tasks/encoders/": {"prefect", "storage", "distributed"},
     "tasks/mof/": {"prefect", "storage", "distributed"},

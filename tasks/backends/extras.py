@@ -34,15 +34,18 @@ async def sdk_failure(
     """Await a call of a library: a failure and None, or None and what it returned.
 
     Libraries name the HTTP status of an error `status_code` or `code`; one without is of the way
-    there. Errors of the caller (TypeError, ValueError) are raised as they are.
+    there. A TypeError, of arguments that the library does not know, is raised as it is.
     """
     try:
         async with asyncio.timeout(timeout_s):
             return None, await call
     except TimeoutError:
         return Failure(reason="timeout", message=f"no reply within {timeout_s} s"), None
-    except (TypeError, ValueError):
+    except TypeError:
         raise
+    except ValueError as error:  # of a body that the library could not read
+        said = key.hide(str(error))[:300]
+        return Failure(reason="bad-reply", message=f"{type(error).__name__}: {said}"), None
     except Exception as error:  # each library has its own classes
         said = key.hide(str(error))
         status = getattr(error, "status_code", None) or getattr(error, "code", None)

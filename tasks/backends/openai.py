@@ -61,17 +61,7 @@ class OpenAIServer:
         limit_field: LimitField = "max_tokens",
         now: Now = utc_now,
     ) -> None:
-        url = httpx.URL(base_url)
-        if url.userinfo or url.query:
-            message = (
-                f"the address of the server at {url.host!r} holds a user, password or query; "
-                f"expected an address alone: put the key in an environment variable"
-            )
-            raise ValueError(message)
-        if url.scheme not in {"http", "https"} or not url.host:
-            message = f"server address {base_url!r}: expected http://HOST:PORT/v1 or https://..."
-            raise ValueError(message)
-        self.base_url = str(url).rstrip("/")
+        self.base_url = _address(base_url)
         self.timeout_s = timeout_s
         self._images = images
         self._key = key
@@ -123,6 +113,20 @@ class OpenAIServer:
         if self._key is None or len(self._key.reveal()) < _SHORTEST_HIDDEN:
             return text
         return self._key.hide(text)
+
+
+def _address(base_url: str) -> str:
+    url = httpx.URL(base_url)
+    if url.userinfo or url.query:
+        message = (
+            f"the address of the server at {url.host!r} holds a user, password or query; "
+            f"expected an address alone: put the key in an environment variable"
+        )
+        raise ValueError(message)
+    if url.scheme not in {"http", "https"} or not url.host:
+        message = f"server address {base_url!r}: expected http://HOST:PORT/v1 or https://..."
+        raise ValueError(message)
+    return str(url).rstrip("/")
 
 
 def chat_body(

@@ -175,6 +175,7 @@ class ConnectTimeout(Exception):  # noqa: N818
         (StatusError(f"slow down, {KEY.reveal()}"), "rate-limited", 4.0),
         (ConnectTimeout(KEY.reveal()), "timeout", None),
         (OSError(f"cut {KEY.reveal()}"), "server-error", None),
+        (ValueError(f"no JSON: {KEY.reveal()}"), "bad-reply", None),
     ],
 )
 def test_errors_of_a_library_are_failures_without_the_key(error, reason, wait):
