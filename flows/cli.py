@@ -209,6 +209,14 @@ def _add_recipe(verb: argparse.ArgumentParser) -> None:
         ("set", "PATH=JSON", "other values of the recipe"),
     ):
         verb.add_argument(f"--{name}", nargs="+", metavar=shape, type=_assignment, help=text)
+    verb.add_argument(
+        "--gpu",
+        choices=("a100", "h100", "h200"),
+        help="what each has, to forecast hours and memory",
+    )
+    verb.add_argument(
+        "--gpu-price", type=float, metavar="X", help="of one an hour, for the forecast"
+    )
     verb.add_argument("--processes", type=int, metavar="N", help="that train together (the GPUs)")
 
 

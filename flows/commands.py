@@ -128,7 +128,7 @@ def parameters(options: argparse.Namespace) -> dict[str, Any]:
         """Return the settings of a recipe, if one is named; what is no JSON is text."""
         if "recipe" not in given:
             return {}
-        settings = chosen("recipe", "processes", "allow_pickle")
+        settings = chosen("recipe", "processes", "allow_pickle", "gpu", "gpu_price")
         settings |= {name: dict(given.get(name, ())) for name in ("mixes", "places")}
         settings["overrides"] = {p: _json_or_text(value) for p, value in given.get("set", ())}
         return {"large": LargeConfig(**settings)}

@@ -151,6 +151,14 @@ def images(db: Database, mix: str, *, version: int | None = None) -> set[str]:
     return set(pc.unique(pc.list_flatten(rows["images"])).to_pylist())
 
 
+def sizes(db: Database, mix: str, *, version: int | None = None) -> list[tuple[int, int]]:
+    """Return how many words and how many images each conversation of a mix has."""
+    columns = ["words", "images"]
+    rows = db.read(SPEC, version=version, where=any_of("mix", [mix]), columns=columns)
+    counts = pc.list_value_length(rows["images"]).to_pylist()
+    return list(zip(rows["words"].to_pylist(), counts, strict=True))
+
+
 def mixes(db: Database, *, version: int | None = None) -> list[str]:
     """Return the names of all mixes, sorted."""
     return sorted(db.read(SPEC, version=version, columns=["mix"])["mix"].unique().to_pylist())

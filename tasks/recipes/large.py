@@ -40,6 +40,12 @@ class LargeConfig(BaseModel):
     tensorboard: bool = False
     """Write curves for TensorBoard too."""
 
+    gpu: Literal["a100", "h100", "h200"] | None = None
+    """What each process has, for the forecast of hours and memory."""
+
+    gpu_price: float = Field(default=0, ge=0)
+    """What one costs an hour, for the forecast."""
+
     idle_s: float = Field(default=3600, gt=0)
     """Most seconds between two lines of metrics; then a process hangs."""
 

@@ -13,6 +13,7 @@ import logging
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from statistics import mean
 from typing import Any, Final, NamedTuple
 
 from transformers.utils.logging import disable_progress_bar
@@ -23,11 +24,13 @@ from tasks.encoders.files import sha256_of
 from tasks.evaluation.places import FoundModel, find_model
 from tasks.exporting.folder import write_code
 from tasks.fingerprints import digest
+from tasks.mof import MofConfig
 from tasks.progress import Progress
 from tasks.recipes import Recipe, load_recipe, template_text
 from tasks.recipes.assembling import LANGUAGE, assemble
 from tasks.recipes.large import LargeConfig
 from tasks.stage import Context, Outcome, Site, Stage, made_by
+from tasks.training.forecast import DEVICES, Rows, forecast
 from tasks.training.jobs import RECORD, is_whole
 from tasks.training.large import METRICS, MODEL, StageJob, TrainingData, train_together
 from tasks.training.launch import LaunchError, visible_gpus
@@ -39,6 +42,9 @@ from tasks.training.stage import NAME, look
 log = logging.getLogger(__name__)
 
 FACTORY: Final = "tasks.conversations.training_set:make"
+TOKENS_A_WORD: Final = 1.4
+"""A guess, for the forecast alone."""
+
 HOPELESS: Final = ("NotFiniteError", "ShortMemoryError", "ValueError", "ImportError")
 """Faults that the next try would find again."""
 
@@ -204,7 +210,8 @@ def _train(site: Site, plan: Plan, name: str, large: LargeConfig) -> None:
             tensorboard=large.tensorboard,
             dtype=large.dtype,
         )
-        log.info("%s: stage %s of %s", NAME, kind, name)
+        expected = _forecast(site, job, before, plan.processes, large)
+        log.info("%s: stage %s of %s; %s", NAME, kind, name, expected)
         before = _together(_pinned(job), plan.processes, large)
     told: dict[str, Any] = {
         kind: read_metrics(work / kind / METRICS)[-1] for kind in plan.recipe.stages
@@ -213,6 +220,26 @@ def _train(site: Site, plan: Plan, name: str, large: LargeConfig) -> None:
     for kind in plan.recipe.stages:  # logs, metrics and checkpoints stay
         shutil.rmtree(work / kind / MODEL, ignore_errors=True)
     shutil.rmtree(work / "base", ignore_errors=True)
+
+
+def _forecast(site: Site, job: StageJob, model: Path, processes: int, large: LargeConfig) -> str:
+    """Say what a stage will take, before it is begun."""
+    mix, version = (job.data.arguments[name] for name in ("mix", "version"))
+    sizes = conversations.sizes(site.db, mix, version=version)
+    rows = Rows(
+        number=len(sizes),
+        images=mean(images for _, images in sizes),
+        text_tokens=TOKENS_A_WORD * mean(words for words, _ in sizes),
+    )
+    device = DEVICES[large.gpu or "h100"]._replace(price=large.gpu_price)
+    config = MofConfig.from_pretrained(model)
+    found = forecast(config, job.settings, rows, device, processes=processes)
+    if large.gpu is not None:
+        return found.told()
+    return (
+        f"{found.steps:,} steps, {found.tokens_per_row:,.0f} tokens and "
+        f"{found.flop_per_row / 1e12:,.3g} TFLOP a row; name a gpu for hours and memory"
+    )
 
 
 def _pinned(job: StageJob) -> StageJob:

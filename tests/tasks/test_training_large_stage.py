@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import re
 import shutil
 
 import pytest
@@ -129,6 +130,24 @@ def test_a_model_goes_through_both_stages_once(site, places):
     assert {"modeling_mof.py", "chat_template.jinja"} <= {file.name for file in folder.iterdir()}
     assert large_stage.look(context)["models"].rows == 1
     assert not (site.home / "training" / row.model / "base").exists()
+
+
+@pytest.mark.parametrize(
+    ("gpu", "words"),
+    [
+        (None, "2 steps, 40 tokens and .* TFLOP a row; name a gpu for hours and memory"),
+        ("h100", "2 steps, 40 tokens .* about 0.0 hours, 0 in money; a process needs about"),
+    ],
+)
+def test_a_stage_says_before_what_it_will_take(gpu, words, site, places, caplog, monkeypatch):
+    def stop(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(large_stage, "train_together", stop)
+    with caplog.at_level("INFO"), pytest.raises(KeyboardInterrupt):
+        large_stage.run(prepare(site, places, gpu=gpu, gpu_price=1.0))
+
+    assert re.search(words, caplog.text)
 
 
 def test_a_training_that_is_cut_short_anywhere_ends_with_the_same_model(
