@@ -260,11 +260,14 @@ class Workers:
     ) -> Done[Item, Any] | None:
         log.warning("a worker died with a shard of %d: %s", len(shard.items), error[:200])
         if shard.attempts < TRIES:
-            waiting.append(shard)
+            (waiting if len(shard.items) > 1 else alone).append(shard)
         elif len(shard.items) > 1:
             middle = len(shard.items) // 2
             for items in (shard.items[:middle], shard.items[middle:]):
-                alone.append(Shard(items=items, attempts=TRIES - 1))
+                # A worker that was just replaced may still die of the item before: a single item
+                # is not given up for one death.
+                tried = TRIES - 1 if len(items) > 1 else TRIES - 2
+                alone.append(Shard(items=items, attempts=tried))
         else:
             return Done(shard=shard, value=None, worker="", pid=0, seconds=0.0)
         return None
