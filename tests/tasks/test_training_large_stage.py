@@ -6,6 +6,8 @@ import re
 import shutil
 
 import pytest
+import torch
+from safetensors.torch import load_file
 
 from storage import conversations, models, paths, questions
 from storage.conversations import ConversationRow, Turn
@@ -15,7 +17,7 @@ from tasks import ingest
 from tasks.ingest import IngestConfig
 from tasks.recipes.large import LargeConfig
 from tasks.stage import Site
-from tasks.training import large_stage, run
+from tasks.training import checkpoints, large_stage, run
 from tasks.training.large import MODEL
 from tasks.training.launch import LaunchError
 from tasks.training.recipe import TrainConfig
@@ -130,6 +132,34 @@ def test_a_model_goes_through_both_stages_once(site, places):
     assert {"modeling_mof.py", "chat_template.jinja"} <= {file.name for file in folder.iterdir()}
     assert large_stage.look(context)["models"].rows == 1
     assert not (site.home / "training" / row.model / "base").exists()
+
+
+def test_each_towers_adapter_begins_the_second_stage_as_it_ended_the_first(
+    site, places, monkeypatch
+):
+    begun = {}
+
+    def watch(job, **of):
+        begun[job.settings.stage] = load_file(job.model / "model.safetensors")
+        return train_here(job, **of)
+
+    monkeypatch.setattr(large_stage, "train_together", watch)
+    large_stage.run(prepare(site, places))
+
+    (row,) = models.read(site.db)
+    folder = site.home / "training" / row.model / "adapter" / "checkpoints"
+    last = checkpoints.checkpoints(folder)[-1]
+    ended = load_file(last / checkpoints.WEIGHTS)
+    assert {name.split(".")[3] for name in ended} == {"clip", "ssl"}
+    assert all("multi_modal_projector" in name for name in ended)
+    for name, tensor in ended.items():
+        assert torch.equal(begun["instruct"][name], tensor), name
+        assert not torch.equal(begun["adapter"][name], tensor), name
+    clip, ssl = (
+        torch.cat([t.flatten() for name, t in sorted(ended.items()) if f".{tower}." in name])
+        for tower in ("clip", "ssl")
+    )
+    assert not torch.equal(clip, ssl), "neither adapter is a copy of the other"
 
 
 @pytest.mark.parametrize(
