@@ -97,7 +97,7 @@ def parameters(options: argparse.Namespace) -> dict[str, Any]:
     """
     from tasks.embed import EmbedConfig
     from tasks.encoders import EncoderConfig
-    from tasks.evaluation.stage import EvaluateConfig
+    from tasks.evaluation.candidates import EvaluateConfig
     from tasks.ingest import IngestConfig
     from tasks.mining.thresholds import MineConfig
     from tasks.questions.stage import QuestionConfig

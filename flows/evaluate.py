@@ -21,7 +21,7 @@ from flows.stages import (
 from tasks.embed import EmbedConfig
 from tasks.encoders import EncoderConfig
 from tasks.evaluation import stage
-from tasks.evaluation.stage import EvaluateConfig
+from tasks.evaluation.candidates import EvaluateConfig
 from tasks.mining.thresholds import MineConfig
 from tasks.questions.stage import QuestionConfig
 from tasks.stage import run_stage

@@ -21,7 +21,7 @@ from flows.stages import NO_CORPUS, THROUGH, TRAINING, resolve_corpora, resolve_
 from flows.train import train as train_flow
 from tasks.embed import EmbedConfig, identify_encoders
 from tasks.encoders import EncoderConfig, check_tokens
-from tasks.evaluation.stage import EvaluateConfig
+from tasks.evaluation.candidates import EvaluateConfig
 from tasks.ingest import IngestConfig
 from tasks.mining.thresholds import MineConfig
 from tasks.questions.stage import QuestionConfig

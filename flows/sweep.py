@@ -21,7 +21,7 @@ from flows.study import encoder_of, write_rows
 from storage import comparisons, models, scores
 from tasks.encoders import EncoderConfig
 from tasks.evaluation.asking import OPTION_LOGPROB
-from tasks.evaluation.stage import EvaluateConfig
+from tasks.evaluation.candidates import EvaluateConfig
 from tasks.mining.thresholds import MineConfig
 from tasks.questions.stage import QuestionConfig
 from tasks.tiny_training.jobs import BLIND

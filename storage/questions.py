@@ -31,6 +31,8 @@ SPEC: Final = TableSpec(
             pa.field("pattern", pa.string()),
             pa.field("source", pa.string(), nullable=False),
             pa.field("key", pa.string(), nullable=False),
+            pa.field("written", pa.string()),
+            pa.field("corrected", pa.string()),
         ]
     ),
     keys=("mining", "benchmark", "question_id"),
@@ -88,12 +90,16 @@ def question_id(
 class QuestionRow:
     """One question about one image of a pair; the pair's other question is about its other image.
 
-    `benchmark` is mined, captioned, random, or a name; `attribute` is what of the metadata is
-    asked about. `options` are shown in this order, and `answer` is the text of the right one.
+    `mining` names the pairs' mining, or the set of a published benchmark; `benchmark` is mined,
+    captioned, random, or a name; `attribute` is what of the metadata is asked about ('' of a
+    published question). `image` is '' where a published benchmark came without images. `options`
+    are shown in this order, and `answer` is the text of the right one.
     `statement` is a sentence that is true of this image and not of the other, for models that
     match texts to images (null when there is none); `pattern` is the visual pattern (null when
     unknown). `source` says what the question was written from: attribute, label or caption.
     `key` is the version of the answer key: metadata if `answer` is what the metadata says.
+    `written` is the text of the options as a published file has it (null when it has none);
+    `corrected` is the right option under the key that mends a wrong label (null when `answer` is).
     """
 
     mining: str
@@ -109,6 +115,8 @@ class QuestionRow:
     pattern: str | None
     source: str
     key: str
+    written: str | None = None
+    corrected: str | None = None
 
 
 def replace(db: Database, mining: str, rows: Sequence[QuestionRow]) -> None:

@@ -7,7 +7,7 @@ Keep out: the stage (`tasks.reporting`), drawing and writing (`tasks.report`).
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from storage import answers, comparisons, models, probes, questions, scores
 from storage.answers import AnswerName, AnswerRow
@@ -19,7 +19,8 @@ from storage.questions import BENCHMARKS, MINED, QuestionRow
 from storage.receipts import digest_rows
 from storage.scores import ScoreRow
 from tasks.attributes import Knowledge
-from tasks.evaluation.asking import PROTOCOLS
+from tasks.evaluation.asking import FREE, MMVP_VLM, OPTION_LOGPROB
+from tasks.evaluation.ways import about
 from tasks.patterns import PATTERNS
 from tasks.report import (
     AskedPair,
@@ -34,6 +35,8 @@ from tasks.report import (
 )
 from tasks.scores import AskedQuestion, pair_outcomes
 from tasks.scores.outcomes import OUTCOMES
+
+FIRST: Final = (OPTION_LOGPROB, FREE, MMVP_VLM)
 
 
 class Findings(NamedTuple):
@@ -94,10 +97,15 @@ def results_of(found: Findings, told: Knowledge) -> Results:
         probes=_probes(found, told),
         questions=_asked_pairs(found),
         benchmarks=BENCHMARKS,
-        protocols=PROTOCOLS,
+        protocols={name: about(name) for name in _ways(found)},
         outcomes=OUTCOMES,
         patterns=list(PATTERNS.values()),
     )
+
+
+def _ways(found: Findings) -> list[str]:
+    """Return the ways in which models were asked, the main ones first."""
+    return list(dict.fromkeys([*FIRST, *sorted({row.protocol for row in found.scores})]))
 
 
 def _scores(found: Findings) -> list[ModelScore]:

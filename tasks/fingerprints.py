@@ -22,7 +22,7 @@ ROOT = Path(__file__).resolve().parent.parent
 OURS = ("flows", "tasks", "storage")
 
 ORCHESTRATION = frozenset(
-    {"dask", "dask_cuda", "distributed", "filelock", "prefect", "psutil", "pydantic"}
+    {"dask", "dask_cuda", "distributed", "filelock", "httpx", "prefect", "psutil", "pydantic"}
 )
 """Libraries that decide where and when code runs; no bit of a row depends on them."""
 

@@ -5,7 +5,7 @@ Keep out: where it is sent (`openai`, `anthropic`, `gemini`, beside this file).
 """
 
 import os
-from typing import Any, Final
+from typing import Any, Final, Literal, overload
 
 HIDDEN: Final = "***"
 
@@ -37,13 +37,23 @@ class Secret:
         return text.replace(self._value, HIDDEN)
 
 
-def read_secret(variable: str) -> Secret:
-    """Read a key from an environment variable.
+@overload
+def read_secret(variable: str) -> Secret: ...
+
+
+@overload
+def read_secret(variable: str, *, required: Literal[False]) -> Secret | None: ...
+
+
+def read_secret(variable: str, *, required: bool = True) -> Secret | None:
+    """Read a key from an environment variable; None if it is not set and not required.
 
     Raises:
         ValueError: if it is not set, or holds what no header can hold.
     """
     value = os.environ.get(variable, "").strip()
+    if not value and not required:
+        return None
     if not value:
         message = f"environment variable {variable} is not set; expected the server's API key in it"
         raise ValueError(message)

@@ -9,12 +9,13 @@ from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from transformers.utils.logging import disable_progress_bar
 
 from tasks.encoders import EncoderConfig
 from tasks.encoders.specs import Device
-from tasks.evaluation.asking import Asked, Reply
+from tasks.evaluation.asking import BLANK, BLANK_GREY, BLANK_PX, Asked, Manner, Reply
 from tasks.evaluation.language import ImageTokens, LanguageModel
 from tasks.evaluation.local import LocalModel, Pixels
 from tasks.training.features import ImageFiles, pixels_of, token_features
@@ -23,7 +24,7 @@ _MOST_PICTURES = 64
 
 
 class Sitting(NamedTuple):
-    """A model that answers questions under a protocol.
+    """A model that answers questions one way, by the way's name and by its manner.
 
     It reads tokens of `encoders`, or pixels if it has none.
     """
@@ -31,7 +32,8 @@ class Sitting(NamedTuple):
     key: str
     model: str
     folder: Path
-    protocol: str
+    way: str
+    manner: Manner
     questions: Sequence[Asked]
     encoders: Mapping[str, EncoderConfig]
     names: Mapping[str, str]
@@ -42,7 +44,7 @@ class Answered(NamedTuple):
     """The replies of a sitting."""
 
     model: str
-    protocol: str
+    way: str
     replies: Sequence[Reply]
 
 
@@ -54,11 +56,11 @@ def ask_models(sittings: Sequence[Sitting], *, device: Device) -> list[Answered]
     for sitting in sittings:
         if sitting.encoders:
             model = _model(sitting.folder)
-            replies = model.ask(sitting.protocol, sitting.questions, _tokens(sitting, device))
+            replies = model.ask(sitting.manner, sitting.questions, _tokens(sitting, device))
         else:
             seeing = _seeing(sitting.folder, device, sitting.trust_remote_code)
-            replies = seeing.ask(sitting.protocol, sitting.questions, Pictures(sitting.questions))
-        answered.append(Answered(sitting.model, sitting.protocol, replies))
+            replies = seeing.ask(sitting.manner, sitting.questions, Pictures(sitting.questions))
+        answered.append(Answered(sitting.model, sitting.way, replies))
     return answered
 
 
@@ -89,6 +91,8 @@ class Pictures(Mapping[str, Pixels]):
         return len(self._files)
 
     def _decode(self, image: str) -> Pixels:
+        if image == BLANK:
+            return np.full((BLANK_PX, BLANK_PX, 3), BLANK_GREY, np.uint8)
         return pixels_of(self._files[image])
 
 

@@ -20,8 +20,9 @@ import torch
 from torch import Tensor
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
-from tasks.evaluation.asking import FREE, OPTION_LOGPROB, Asked, Reply
+from tasks.evaluation.asking import Asked, Manner, Reply
 from tasks.mof import MofForConditionalGeneration
+from tasks.protocols.protocol import GENERATE, LOGPROBS
 from tasks.training.recipe import role_of
 from tasks.training.words import END, MOST_ANSWER_TOKENS, PAD, Encoder
 
@@ -53,11 +54,11 @@ class LanguageModel:
         self.encoder = Encoder(tokenizer, self.model.config.image_seq_length)
         self.roles = [role_of(name) for name in self.model.config.vision_config.tower_names]
 
-    def ask(self, protocol: str, questions: Sequence[Asked], tokens: ImageTokens) -> list[Reply]:
-        """Return a reply a question, in order."""
-        ways = {OPTION_LOGPROB: self._likelier, FREE: self._freely}
+    def ask(self, manner: Manner, questions: Sequence[Asked], tokens: ImageTokens) -> list[Reply]:
+        """Return a reply a question, in order; words are always chosen greedily."""
+        ways = {LOGPROBS: self._likelier, GENERATE: self._freely}
         with torch.inference_mode():
-            return ways[protocol](questions, tokens)
+            return ways[manner.asks](questions, tokens)
 
     def _likelier(self, questions: Sequence[Asked], tokens: ImageTokens) -> list[Reply]:
         rows = []
@@ -102,14 +103,9 @@ class LanguageModel:
             for row, new_T in zip(batch, output_BT[:, ids_BT.shape[1] :], strict=True):
                 said[row.place[0]] = self.tokenizer.decode(new_T, skip_special_tokens=True).strip()
         return [
-            Reply(asked.question_id, said[number], self._read(said[number], asked.options), None)
+            Reply(asked.question_id, said[number], None, None)
             for number, asked in enumerate(questions)
         ]
-
-    def _read(self, response: str, options: Sequence[str]) -> str | None:
-        """Return the option that the model's words are, word by word; None if they are neither."""
-        words = self.encoder.encode(response)
-        return next((o for o in options if self.encoder.answer(o)[:-1] == words), None)
 
     def _images(self, batch: Sequence[_Row], tokens: ImageTokens) -> list[Tensor]:
         return [

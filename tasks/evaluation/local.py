@@ -12,7 +12,6 @@ Shapes:
 """
 
 import inspect
-import string
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import takewhile
 from pathlib import Path
@@ -26,13 +25,13 @@ from transformers import AutoModelForImageTextToText, AutoProcessor
 
 import tasks.mof  # noqa: F401 # so that the Auto classes know our model without its folder's code
 from tasks.encoders.specs import Device
-from tasks.evaluation.asking import FREE, OPTION_LOGPROB, Asked, Reply
+from tasks.evaluation.asking import NO_IMAGE, Asked, Manner, Reply
 from tasks.mof.loading import check_weights
+from tasks.protocols.protocol import GENERATE, LOGPROBS, Decoding
 
 ROWS: Final = 16
-MOST_NEW_TOKENS: Final = 64
-GREEDY: Final = {"do_sample": False, "temperature": None, "top_p": None, "top_k": None}
-"""Checkpoints' own settings may sample."""
+PLAIN: Final = {"do_sample": False, "temperature": None, "top_p": None, "top_k": None}
+"""Checkpoints' own settings may sample, or cut the choice of words."""
 
 Pixels = np.ndarray[tuple[int, ...], np.dtype[np.uint8]]
 Place = tuple[int, int]
@@ -87,25 +86,30 @@ class LocalModel:
         self._keeps = "logits_to_keep" in inspect.signature(self.model.forward).parameters
 
     def ask(
-        self, protocol: str, questions: Sequence[Asked], pictures: Mapping[str, Pixels]
+        self, manner: Manner, questions: Sequence[Asked], pictures: Mapping[str, Pixels]
     ) -> list[Reply]:
         """Return a reply a question, in order.
 
-        `pictures` holds RGB pixels (H, W, 3) by image.
+        `pictures` holds RGB pixels (H, W, 3) by image. Of questions without an image there may be
+        only such. Where words are drawn, the lots are those of the seed and the batch.
         """
-        ways = {OPTION_LOGPROB: self._likelier, FREE: self._freely}
         with torch.inference_mode():
-            return ways[protocol](questions, pictures)
+            if manner.asks == LOGPROBS:
+                return self._likelier(questions, pictures)
+            if manner.asks == GENERATE:
+                return self._freely(manner, questions, pictures)
+        message = f"no model can be asked for {manner.asks!r}"
+        raise ValueError(message)
 
-    def prompt(self, question: str) -> str:
+    def prompt(self, asked: Asked) -> str:
         """Return what the model reads of an image and a question, up to where it answers."""
-        return str(self._written([_question(question)], add_generation_prompt=True))
+        return str(self._written(_turns(asked), add_generation_prompt=True))
 
-    def answer(self, question: str, text: str) -> str:
+    def answer(self, asked: Asked, text: str) -> str:
         """Return what follows the prompt if the model answers with a text, its end included."""
         said = {"role": "assistant", "content": [{"type": "text", "text": text}]}
-        whole = self._written([_question(question), said])
-        prompt = self.prompt(question)
+        whole = self._written([*_turns(asked), said])
+        prompt = self.prompt(asked)
         # A template that writes a past answer otherwise than one to come: the bare text then.
         return whole.removeprefix(prompt).rstrip("\n") if whole.startswith(prompt) else text
 
@@ -117,8 +121,8 @@ class LocalModel:
             _Row(
                 (number, place),
                 asked.image,
-                self.prompt(asked.question),
-                self.answer(asked.question, option),
+                self.prompt(asked),
+                self.answer(asked, option),
             )
             for number, asked in enumerate(questions)
             for place, option in enumerate(asked.options)
@@ -157,25 +161,27 @@ class LocalModel:
         alike = takewhile(lambda two: two[0] == two[1], zip(before, after, strict=False))
         return len(after) - sum(1 for _ in alike)
 
-    def _freely(self, questions: Sequence[Asked], pictures: Mapping[str, Pixels]) -> list[Reply]:
+    def _freely(
+        self, manner: Manner, questions: Sequence[Asked], pictures: Mapping[str, Pixels]
+    ) -> list[Reply]:
         rows = [
-            _Row((number, 0), asked.image, self.prompt(asked.question), "")
+            _Row((number, 0), asked.image, self.prompt(asked), "")
             for number, asked in enumerate(questions)
         ]
         said: dict[int, str] = {}
+        torch.manual_seed(manner.seed)
         for batch in self._batches(rows):
             inputs = self._inputs([row.prompt for row in batch], batch, pictures)
             output_BT = self.model.generate(
                 **inputs,
-                **GREEDY,
-                max_new_tokens=MOST_NEW_TOKENS,
+                **_generation(manner.decoding),
                 pad_token_id=self.processor.tokenizer.pad_token_id,
             )
             new_BT = output_BT[:, inputs["input_ids"].shape[1] :]
             texts = self.processor.batch_decode(new_BT, skip_special_tokens=True)
             said |= {row.place[0]: text.strip() for row, text in zip(batch, texts, strict=True)}
         return [
-            Reply(asked.question_id, said[number], read(said[number], asked.options), None)
+            Reply(asked.question_id, said[number], None, None)
             for number, asked in enumerate(questions)
         ]
 
@@ -183,9 +189,10 @@ class LocalModel:
         self, texts: Sequence[str], batch: Sequence[_Row], pictures: Mapping[str, Pixels]
     ) -> Any:  # a transformers BatchFeature
         begin = self.processor.tokenizer.bos_token
+        shown = [[Image.fromarray(pictures[r.image])] for r in batch if r.image != NO_IMAGE]
         inputs = self.processor(
             text=list(texts),
-            images=[[Image.fromarray(pictures[row.image])] for row in batch],
+            **({"images": shown} if shown else {}),
             padding=True,
             return_tensors="pt",
             # A template that writes the beginning itself must not get a second one.
@@ -203,14 +210,21 @@ class LocalModel:
             yield ordered[start : start + self.rows]
 
 
-def _question(text: str) -> dict[str, Any]:
-    return {"role": "user", "content": [{"type": "image"}, {"type": "text", "text": text}]}
+def _turns(asked: Asked) -> list[dict[str, Any]]:
+    image = [] if asked.image == NO_IMAGE else [{"type": "image"}]
+    told = {"role": "user", "content": [*image, {"type": "text", "text": asked.question}]}
+    if asked.system is None:
+        return [told]
+    return [{"role": "system", "content": [{"type": "text", "text": asked.system}]}, told]
 
 
-def read(response: str, options: Sequence[str]) -> str | None:
-    """Return the option that a response is, but for case, marks and blanks around it."""
-
-    def bare(text: str) -> str:
-        return " ".join(text.casefold().split()).strip(string.punctuation + " ")
-
-    return next((option for option in options if bare(option) == bare(response)), None)
+def _generation(decoding: Decoding) -> dict[str, Any]:
+    """Return the arguments that make `generate` follow a protocol's decoding."""
+    drawn = decoding.temperature > 0
+    chosen = {"do_sample": True, "temperature": decoding.temperature} if drawn else {}
+    return {
+        **PLAIN,
+        **chosen,
+        "num_beams": decoding.beams,
+        "max_new_tokens": decoding.most_tokens,
+    }

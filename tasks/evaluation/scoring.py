@@ -5,78 +5,93 @@ Keep out: outcomes, intervals and tests (`tasks.scores`); asking (`stage`, besid
 """
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
-from pathlib import Path
-from typing import NamedTuple
 
-from storage import answers
+from storage.answers import AnswerName
 from storage.comparisons import ComparisonRow
-from storage.database import Database
-from storage.models import ModelRow
 from storage.questions import QuestionRow
 from storage.scores import ScoreRow
+from tasks.evaluation.candidates import Candidate
+from tasks.evaluation.rows import answer_of, keys_of
 from tasks.scores import AskedQuestion, compare, pair_outcomes, right_pairs, score
 
-
-class Candidate(NamedTuple):
-    """A model under one protocol, and how its scores name it.
-
-    `weights` is the hash of all that its replies depend on beside the question. A model that sees
-    pixels has a `folder`; one that was trained here has a `row`; an encoder has neither.
-    """
-
-    model: str
-    protocol: str
-    features: str | None
-    weights: str
-    row: ModelRow | None = None
-    folder: Path | None = None
+Choices = Mapping[AnswerName, str | None]
+"""The option taken by each answer; None: unread, or the call failed."""
 
 
 def score_all(
-    db: Database,
-    mining: str,
-    asked: Sequence[QuestionRow],
-    candidates: Sequence[Candidate],
+    mining: str, asked: Sequence[QuestionRow], candidates: Sequence[Candidate], choices: Choices
 ) -> tuple[list[ScoreRow], list[ComparisonRow]]:
-    """Score each model on each benchmark, and compare the models under each protocol."""
-    names = sorted({one.model for one in candidates})
-    given = {row.name: row.choice for row in answers.read(db, models=names)}
+    """Score each model on each benchmark under each key, and compare the models of a protocol.
+
+    Models are compared under the benchmark's first key.
+    """
     rows: list[ScoreRow] = []
     compared: list[ComparisonRow] = []
     for benchmark in sorted({row.benchmark for row in asked}):
         those = [row for row in asked if row.benchmark == benchmark]
+        keys = keys_of(those)
         right: dict[str, dict[str, dict[str, bool]]] = defaultdict(dict)
         for one in candidates:
-            told = [
-                AskedQuestion(
-                    pair_id=f"{row.pair_id} {row.attribute}",
-                    pattern=row.pattern or row.attribute,
-                    answer=row.answer,
-                    choice=given.get(answers.AnswerName(row.question_id, one.model, one.protocol)),
-                )
-                for row in those
-            ]
-            rows += [
-                ScoreRow(
-                    mining=mining,
-                    benchmark=benchmark,
-                    model=one.model,
-                    features=one.features,
-                    ssl_share=one.row.ssl_share if one.row else None,
-                    seed=one.row.seed if one.row else None,
-                    steps=one.row.steps if one.row else None,
-                    protocol=one.protocol,
-                    key=those[0].key,
-                    **asdict(found),
-                )
-                for found in score(told)
-            ]
-            right[one.protocol][one.model] = right_pairs(pair_outcomes(told))
+            given = {q: choices.get(AnswerName(q, one.model, one.way)) for q in _ids(those)}
+            for key in keys:
+                told = asked_under(key, those, given)
+                rows += _score_rows(mining, benchmark, one, key, told)
+                if key == keys[0]:
+                    right[one.way][one.model] = right_pairs(pair_outcomes(told))
         compared += [
-            ComparisonRow(mining=mining, benchmark=benchmark, protocol=protocol, **asdict(found))
-            for protocol, models_right in sorted(right.items())
+            ComparisonRow(mining=mining, benchmark=benchmark, protocol=way, **asdict(found))
+            for way, models_right in sorted(right.items())
             for found in compare(models_right)
         ]
     return rows, compared
+
+
+def asked_under(
+    key: str, rows: Sequence[QuestionRow], choices: Mapping[str, str | None]
+) -> list[AskedQuestion]:
+    """Return questions with the right option under a key, and the option taken by question id.
+
+    A pair of which the key leaves a question out is left out.
+    """
+    answers = {row.question_id: answer_of(row, key) for row in rows}
+    out = {_pair(row) for row in rows if answers[row.question_id] is None}
+    return [
+        AskedQuestion(
+            pair_id=_pair(row),
+            pattern=row.pattern or row.attribute or None,
+            answer=answers[row.question_id] or "",
+            choice=choices.get(row.question_id),
+        )
+        for row in rows
+        if _pair(row) not in out
+    ]
+
+
+def _ids(rows: Iterable[QuestionRow]) -> list[str]:
+    return [row.question_id for row in rows]
+
+
+def _pair(row: QuestionRow) -> str:
+    return f"{row.pair_id} {row.attribute}".rstrip()
+
+
+def _score_rows(
+    mining: str, benchmark: str, one: Candidate, key: str, told: Sequence[AskedQuestion]
+) -> list[ScoreRow]:
+    return [
+        ScoreRow(
+            mining=mining,
+            benchmark=benchmark,
+            model=one.model,
+            features=one.features,
+            ssl_share=one.row.ssl_share if one.row else None,
+            seed=one.row.seed if one.row else None,
+            steps=one.row.steps if one.row else None,
+            protocol=one.way,
+            key=key,
+            **asdict(found),
+        )
+        for found in score(told)
+    ]

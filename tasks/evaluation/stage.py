@@ -1,61 +1,57 @@
 """The stage `evaluate`: every model asked every question it was not asked before, and scored.
 
-Put here: who is asked what, which answers are missing, the receipts of answers and scores.
-Keep out: the ways to ask (`language`, `contrast`) and scores (`scoring`), beside this file.
+Put here: which answers are missing, asking for them, the receipts of answers and scores.
+Keep out: who is asked (`candidates`), the requests (`requests`), the ways to ask (`language`,
+`local`, `remote`, `contrast`) and scores (`scoring`), beside this file.
 
 An answer is named by the whole request: weights, protocol, code, words, picture. What was asked in
-the same words before is not asked again.
+the same words before is not asked again. A call that failed is recorded as such and made again by
+the next run; a model that lacks answers gets no score unless that is asked for.
 """
 
-from collections import defaultdict
+import logging
+from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import partial
-from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict
 
 from storage import answers, comparisons, embeddings, models, paths, questions, scores
-from storage.answers import AnswerRow
-from storage.models import ModelRow
+from storage.answers import AnswerName, AnswerRow
 from storage.questions import QuestionRow
 from storage.receipts import Receipt, digest_rows
+from tasks.backends import Ledger, read_prices
 from tasks.embed import EmbedConfig, identify_encoders
-from tasks.encoders import EncoderConfig, EncoderIdentity, has_texts, load_texts
-from tasks.evaluation.asking import FREE, MMVP_VLM, OPTION_LOGPROB, Asked, Reply, request_of
+from tasks.encoders import EncoderConfig, EncoderIdentity, load_texts
+from tasks.evaluation.asking import MMVP_VLM, Reply
+from tasks.evaluation.candidates import (
+    CLIP_ROLES,
+    Candidate,
+    EvaluateConfig,
+    clips,
+    others,
+    trained_here,
+)
 from tasks.evaluation.contrast import contrast
 from tasks.evaluation.jobs import Sitting, ask_models
-from tasks.evaluation.places import find_model
-from tasks.evaluation.scoring import Candidate, score_all
-from tasks.fingerprints import code_digest, library_versions
+from tasks.evaluation.journal import Journal
+from tasks.evaluation.remote import ask_server
+from tasks.evaluation.requests import ToAsk, by_pair, fingerprints, list_asked
+from tasks.evaluation.scoring import score_all
+from tasks.evaluation.ways import way_named
 from tasks.progress import Progress
 from tasks.shards import record
 from tasks.stage import Context, Outcome, Receipts, Site, Stage, made_by
 from tasks.training.recipe import roles_of
 from tasks.workers import cut
 
-NAME = "evaluate"
-LANGUAGE = "tasks.evaluation.language"
-LOCAL = "tasks.evaluation.local"
-CONTRAST = "tasks.evaluation.contrast"
-CLIP_ROLES: Mapping[str, str | None] = {"clip": None, "control": "clip-control"}
-"""Encoders that are asked by their text towers, and what their scores call their features."""
+log = logging.getLogger(__name__)
 
-
-class EvaluateConfig(BaseModel):
-    """How language models are asked; CLIPs are asked by the rule of MMVP-VLM."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
-
-    protocols: tuple[Literal["option-logprob", "free"], ...] = (OPTION_LOGPROB, FREE)
-    """option-logprob: the likelier option. free: the model's own words."""
-
-    models: tuple[str, ...] = ()
-    """Other multimodal models to ask, by folder or by their name on the hub."""
-
-    trust_remote_code: bool = False
-    """Run code that comes with these models."""
+NAME: Final = "evaluate"
+FAILED: Final = "failed"
+_SHOWN: Final = 3
 
 
 class Plan(NamedTuple):
@@ -63,13 +59,14 @@ class Plan(NamedTuple):
 
     questions: Sequence[QuestionRow]
     candidates: Sequence[Candidate]
-    requests: Mapping[answers.AnswerName, str]
+    asked: Mapping[AnswerName, ToAsk]
+    requests: Mapping[AnswerName, str]
     encoders: EmbedConfig
     identities: Mapping[str, EncoderIdentity]
     corpora: Sequence[str]
 
 
-def prepare(
+def prepare(  # noqa: PLR0913 # all of it names what is asked
     site: Site,
     config: EvaluateConfig,
     encoders: EmbedConfig,
@@ -77,123 +74,165 @@ def prepare(
     inputs: Receipts,
     mining: str,
     trained: Sequence[str],
+    *,
+    published: bool = False,
 ) -> Context:
     """List the models, of which `trained` were trained here, and fingerprint all requests.
 
+    Of a `published` benchmark models that were asked by earlier runs keep their scores.
+
     Raises:
-        ValueError: if an encoder cannot be had, or a model was trained on another's tokens.
+        ValueError: if an encoder or a model cannot be had, a model was trained on another's
+            tokens, or a server cannot be asked in a way.
     """
     found = identify_encoders(site, encoders)
     asked = questions.read(site.db, mining, version=inputs["questions"].version)
-    candidates = _clips(encoders, found)
-    for row in models.read(site.db, trained):
-        _check_encoders(row, found)
-        folder = None if row.facts["encoders"] else site.home / row.folder
-        candidates += [
-            Candidate(row.model, p, row.features, row.weights, row, folder)
-            for p in config.protocols
-        ]
-    candidates += _others(config, site.home / "cache" / "weights.json")
-    requests = _requests(asked, candidates)
+    candidates = clips(encoders, found) if any(row.statement for row in asked) else []
+    candidates += trained_here(config, models.read(site.db, trained), found, site.home)
+    candidates += others(config, site.home / "cache" / "weights.json", published=published)
+    held = paths.images(site.db, corpora, version=inputs["paths"].version)
+    to_ask = list_asked(asked, candidates, held)
     return Context(
         site=site,
         config=config,
         facts={
             "mining": mining,
+            "published": published,
             "config": config.model_dump(mode="json"),
-            "candidates": [[one.model, one.protocol] for one in candidates],
+            "candidates": [[one.model, one.way] for one in candidates],
             "weights": [one.weights for one in candidates],
         },
         inputs=inputs,
         made_by=made_by(__name__),
-        given=Plan(asked, candidates, requests, encoders, found, corpora),
+        given=Plan(
+            asked,
+            candidates,
+            to_ask,
+            fingerprints(asked, candidates, to_ask),
+            encoders,
+            found,
+            corpora,
+        ),
+        refresh=_has_failed(site, candidates),
     )
 
 
-def _clips(encoders: EmbedConfig, found: Mapping[str, EncoderIdentity]) -> list[Candidate]:
-    clips: dict[str, Candidate] = {}
-    for role, features in CLIP_ROLES.items():
-        if role in found and has_texts(encoders.roles()[role]):
-            name = found[role].name  # an encoder that plays both roles is asked once
-            clips.setdefault(name, Candidate(name, MMVP_VLM, features, found[role].fingerprint))
-    return list(clips.values())
-
-
-def _others(config: EvaluateConfig, hash_cache: Path) -> list[Candidate]:
-    trust = config.trust_remote_code
-    found = [find_model(p, trust_remote_code=trust, hash_cache=hash_cache) for p in config.models]
-    return [
-        Candidate(one.name, protocol, None, one.weights, folder=one.folder)
-        for one in dict.fromkeys(found)
-        for protocol in config.protocols
-    ]
-
-
-def _check_encoders(row: ModelRow, found: Mapping[str, EncoderIdentity]) -> None:
-    for role, name in row.facts["encoders"].items():
-        here = found[role].name if role in found else None
-        if here != name:
-            message = (
-                f"model {row.model!r} was trained on tokens of the {role} encoder {name!r}, found "
-                f"{here!r}; give the encoders and device of its training, or run `mmvp train`"
-            )
-            raise ValueError(message)
-
-
-def _requests(
-    asked: Sequence[QuestionRow],
-    candidates: Sequence[Candidate],
-) -> dict[answers.AnswerName, str]:
-    """Return the fingerprint of all that each model is asked."""
-    pairs = _by_pair(asked)
-    code = {
-        module: f"{code_digest(module)} {library_versions(module)}"
-        for module in (LANGUAGE, LOCAL, CONTRAST)
-    }
-    requests = {}
-    content: Any
-    for one in candidates:
-        for pair in pairs.values():
-            for own in pair:
-                if one.protocol == MMVP_VLM:
-                    content = sorted([other.image, other.statement or ""] for other in pair)
-                    module = CONTRAST
-                else:
-                    content = [own.image, own.question, list(own.options)]
-                    module = LOCAL if one.folder else LANGUAGE
-                name = answers.AnswerName(own.question_id, one.model, one.protocol)
-                requests[name] = request_of(
-                    one.weights, one.protocol, code[module], own.image, content
-                )
-    return requests
-
-
-def _by_pair(asked: Sequence[QuestionRow]) -> dict[tuple[str, str, str], list[QuestionRow]]:
-    pairs: dict[tuple[str, str, str], list[QuestionRow]] = defaultdict(list)
-    for row in asked:
-        pairs[row.benchmark, row.pair_id, row.attribute].append(row)
-    return pairs
+def _has_failed(site: Site, candidates: Sequence[Candidate]) -> bool:
+    names = sorted({one.model for one in candidates if one.server})
+    rows = answers.read(site.db, models=names) if names else []
+    return any(row.failure for row in rows)
 
 
 def run(context: Context) -> Outcome:
-    """Ask what was not asked before, then score every model on every benchmark."""
+    """Ask what was not asked before, then score every model on every benchmark.
+
+    Raises:
+        ValueError: if calls have failed; all that is complete is scored before.
+    """
     plan: Plan = context.given
     db = context.db
-    asked_before = answers.requests(db, sorted({one.model for one in plan.candidates}))
-    missing = {name for name, request in plan.requests.items() if asked_before.get(name) != request}
+    journal = Journal(context.site.home)
+    if kept := journal.move_to(db):
+        log.info("%s answers of a run that was stopped are kept", f"{kept:,}")
+    missing = _missing(context)
     _ask_clips(context, missing)
     _ask_language_models(context, missing)
-    mining = context.facts["mining"]
-    rows, compared = score_all(db, mining, plan.questions, plan.candidates)
-    scores.replace(db, mining, rows)
-    comparisons.replace(db, mining, compared)
-    overall = [row for row in rows if row.pattern is None]
+    ledger = _ledger(context.config)
+    try:
+        _ask_servers(context, missing, journal, ledger)
+    finally:
+        journal.move_to(db)
+    reread(db, plan.asked)
+    failed = _failed(context)
+    _score(context, failed)
+    if failed and not context.config.allow_incomplete:
+        raise ValueError(_incomplete(plan, failed))
+    overall = [
+        row
+        for row in scores.read(db, context.facts["mining"])
+        if row.pattern is None and (row.model, row.protocol) in _names(plan.candidates)
+    ]
+    unread = {(r.benchmark, r.model, r.protocol): r.unread for r in overall}
     return Outcome(
         new=len(missing),
         rows=len(plan.requests),
-        reasons={"unread": sum(row.unread for row in overall)},
-        figures={"scores": len(rows), "models": len({one.model for one in plan.candidates})},
+        reasons={"unread": sum(unread.values())} | ({FAILED: len(failed)} if failed else {}),
+        figures={
+            "scores": len(overall),
+            "models": len({one.model for one in plan.candidates}),
+            "spent": ledger.as_json(),
+        },
     )
+
+
+def _missing(context: Context) -> set[AnswerName]:
+    plan: Plan = context.given
+    before = answers.requests(context.db, sorted({one.model for one in plan.candidates}))
+    return {name for name, request in plan.requests.items() if before.get(name) != request}
+
+
+def _failed(context: Context) -> dict[AnswerName, str]:
+    """Return the requests without an answer, and why."""
+    lacking = _missing(context)
+    rows = answers.read(context.db, models=sorted({name.model for name in lacking}))
+    why = {row.name: row.failure for row in rows if row.failure}
+    return {name: why.get(name, "not asked") for name in sorted(lacking)}
+
+
+def _incomplete(plan: Plan, failed: Mapping[AnswerName, str]) -> str:
+    models = Counter((name.model, name.protocol) for name in failed)
+    shown = "; ".join(dict.fromkeys(list(failed.values())[:_SHOWN]))
+    counts = ", ".join(f"{n:,} of {model} by {way}" for (model, way), n in models.items())
+    return (
+        f"{len(failed):,} of {len(plan.requests):,} questions have no answer ({counts}): {shown}; "
+        f"run again to ask only these, or score without them with --allow-incomplete"
+    )
+
+
+def reread(db: Any, asked: Mapping[AnswerName, ToAsk]) -> None:
+    """Read replies that are in the store by the parsers of today."""
+    models = sorted({name.model for name in asked})
+    changed = []
+    for row in answers.read(db, models=models) if models else ():
+        to_ask = asked.get(row.name)
+        if to_ask is None or row.failure is not None:
+            continue
+        choice = way_named(row.protocol).reads(to_ask.question, row.response)
+        if choice != row.choice:
+            changed.append(replace(row, choice=choice))
+    if changed:
+        answers.upsert(db, changed)
+
+
+def _names(candidates: Sequence[Candidate]) -> set[tuple[str, str]]:
+    return {(one.model, one.way) for one in candidates}
+
+
+def _score(context: Context, failed: Mapping[AnswerName, str]) -> None:
+    """Score all models that have all their answers, or all if incomplete ones are wanted."""
+    plan: Plan = context.given
+    db, mining = context.db, context.facts["mining"]
+    given = answers.read(db, question_ids={row.question_id for row in plan.questions})
+    out = set() if context.config.allow_incomplete else {(n.model, n.protocol) for n in failed}
+    candidates = [one for one in plan.candidates if (one.model, one.way) not in out]
+    if context.facts["published"]:
+        candidates += asked_before(given, len(plan.questions), _names(plan.candidates))
+    choices = {row.name: row.choice for row in given}
+    rows, compared = score_all(mining, plan.questions, candidates, choices)
+    scores.replace(db, mining, rows)
+    comparisons.replace(db, mining, compared)
+
+
+def asked_before(
+    given: Sequence[AnswerRow], questions: int, known: set[tuple[str, str]]
+) -> list[Candidate]:
+    """Return the models, in each way, that answered all questions but are not `known`."""
+    counts = Counter((row.model, row.protocol) for row in given if row.failure is None)
+    return [
+        Candidate(model, way, None, "")
+        for (model, way), answered in sorted(counts.items())
+        if answered == questions and (model, way) not in known
+    ]
 
 
 def _ask_clips(context: Context, missing: set[answers.AnswerName]) -> None:
@@ -204,7 +243,7 @@ def _ask_clips(context: Context, missing: set[answers.AnswerName]) -> None:
         name = plan.identities[role].name
         todo = [
             pair
-            for pair in _by_pair(plan.questions).values()
+            for pair in by_pair(plan.questions).values()
             if any((row.question_id, name, MMVP_VLM) in missing for row in pair)
         ]
         if todo:
@@ -230,36 +269,29 @@ def _contrast(context: Context, role: str, todo: Sequence[Sequence[QuestionRow]]
     return [reply for pair in todo for reply in contrast(pair, images, texts)]
 
 
-def _ask_language_models(context: Context, missing: set[answers.AnswerName]) -> None:
+def _ask_language_models(context: Context, missing: set[AnswerName]) -> None:
     plan: Plan = context.given
     site = context.site
-    held = paths.images(context.db, plan.corpora, version=context.inputs["paths"].version)
     names = {role: identity.name for role, identity in plan.identities.items()}
     sittings = []
     for one in plan.candidates:
-        if one.protocol == MMVP_VLM:
+        todo = _todo(plan, one, missing)
+        if one.way == MMVP_VLM or one.server or not todo:
             continue
-        todo = {
-            row.question_id: Asked(
-                row.question_id, row.image, held[row.image], row.question, row.options
+        roles = () if one.folder else roles_of(str(one.features))
+        sittings.append(
+            Sitting(
+                key=f"{one.model} {one.way}",
+                model=one.model,
+                folder=one.folder or site.home / "models" / one.model,
+                way=one.way,
+                manner=todo[0].way.manner,
+                questions=[each.asked for each in todo],
+                encoders={role: plan.encoders.roles()[role] for role in roles},
+                names={role: names[role] for role in roles},
+                trust_remote_code=context.config.trust_remote_code and one.row is None,
             )
-            for row in plan.questions
-            if (row.question_id, one.model, one.protocol) in missing
-        }
-        if todo:
-            roles = () if one.folder else roles_of(str(one.features))
-            sittings.append(
-                Sitting(
-                    key=f"{one.model} {one.protocol}",
-                    model=one.model,
-                    folder=one.folder or site.home / "models" / one.model,
-                    protocol=one.protocol,
-                    questions=[todo[question] for question in sorted(todo)],
-                    encoders={role: plan.encoders.roles()[role] for role in roles},
-                    names={role: names[role] for role in roles},
-                    trust_remote_code=context.config.trust_remote_code and one.row is None,
-                )
-            )
+        )
     progress = Progress(NAME, len(sittings), "sittings")
     ask = partial(ask_models, device=site.workers.config.device_kind())
     for done in site.workers.run(ask, cut(sittings, 1)):
@@ -267,19 +299,49 @@ def _ask_language_models(context: Context, missing: set[answers.AnswerName]) -> 
             message = f"asking {done.shard.items[0].key} took down every worker; is memory short?"
             raise RuntimeError(message)
         for answered in done.value:
-            _store(context, answered.model, answered.protocol, answered.replies)
+            _store(context, answered.model, answered.way, answered.replies)
         record(context.db, NAME, done)
         progress.add(len(done.shard.items))
 
 
-def _store(context: Context, model: str, protocol: str, replies: Sequence[Reply]) -> None:
+def _todo(plan: Plan, one: Candidate, missing: set[AnswerName]) -> list[ToAsk]:
+    wanted = sorted(n for n in missing if (n.model, n.protocol) == (one.model, one.way))
+    return [plan.asked[name] for name in wanted if name in plan.asked]
+
+
+def _ask_servers(
+    context: Context, missing: set[AnswerName], journal: Journal, ledger: Ledger
+) -> None:
+    plan: Plan = context.given
+    config: EvaluateConfig = context.config
+    with journal:
+        for server in dict.fromkeys(one.server for one in plan.candidates if one.server):
+            mine = [one for one in plan.candidates if one.server == server]
+            todo = [each for one in mine for each in _todo(plan, one, missing)]
+            if todo:
+                ask_server(
+                    server,
+                    todo,
+                    journal,
+                    ledger=ledger,
+                    timeout_s=config.timeout_s,
+                    at_once=config.at_once,
+                )
+
+
+def _ledger(config: EvaluateConfig) -> Ledger:
+    prices = read_prices(config.prices) if config.prices is not None else None
+    return Ledger(prices=prices, budget=config.budget)
+
+
+def _store(context: Context, model: str, way: str, replies: Sequence[Reply]) -> None:
     plan: Plan = context.given
     rows = [
         AnswerRow(
             question_id=reply.question_id,
             model=model,
-            protocol=protocol,
-            request=plan.requests[answers.AnswerName(reply.question_id, model, protocol)],
+            protocol=way,
+            request=plan.requests[AnswerName(reply.question_id, model, way)],
             response=reply.response,
             choice=reply.choice,
             scores=reply.scores,
@@ -295,8 +357,7 @@ def look(context: Context) -> Receipts | None:
     plan: Plan = context.given
     db, mining = context.db, context.facts["mining"]
     version = db.version(answers.SPEC)
-    given = answers.requests(db, sorted({one.model for one in plan.candidates}))
-    if any(given.get(name) != request for name, request in plan.requests.items()):
+    if not context.config.allow_incomplete and _missing(context):
         return None
     keys = [" ".join([*name, plan.requests[name]]) for name in sorted(plan.requests)]
     receipts = {"answers": (answers.SPEC.name, version, keys)}

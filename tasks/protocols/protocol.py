@@ -59,13 +59,15 @@ class Judge:
 class Protocol:
     """One way to score a benchmark, by name.
 
-    `image` says how the image goes in. `draws` is whether the harness guesses at random where it
-    cannot read: here only if a seed is given. `pair_rule` is a name of `tasks.protocols.pairs`,
-    `headline` what the harness prints as its figure, `source` where the facts are from, `quirks`
-    what a reader of its figures must know. A protocol with a `judge` has its parser as a stand-in.
+    `about` says in a few words what is asked and taken, `image` how the image goes in. `draws` is
+    whether the harness guesses at random where it cannot read: here only if a seed is given.
+    `pair_rule` is a name of `tasks.protocols.pairs`, `headline` what the harness prints as its
+    figure, `source` where the facts are from, `quirks` what a reader of its figures must know. A
+    protocol with a `judge` has its parser as a stand-in.
     """
 
     name: str
+    about: str
     asks: Literal["generate", "logprobs"] = "generate"
     prompt: Callable[[Question], Prompt]
     image: str

@@ -19,6 +19,7 @@ BOTH: Final = "questions and pairs"
 _ALL: Final = (
     Protocol(
         name="paper-2024",
+        about="MMVP's script: free words, sampled, judged by GPT-4; here read by our rules",
         prompt=prompts.as_published,
         image="CLIP's processor of LLaVA: centre crop, no padding",
         decoding=Decoding(temperature=0.2, beams=1, most_tokens=1024),
@@ -42,6 +43,7 @@ _ALL: Final = (
     ),
     Protocol(
         name="lmms-eval-0.7",
+        about="lmms-eval 0.7: the option's letter, at most 16 tokens, five patterns",
         prompt=prompts.with_letters,
         image=OWN_IMAGE,
         decoding=Decoding(temperature=0.0, beams=1, most_tokens=16),
@@ -58,6 +60,7 @@ _ALL: Final = (
     ),
     Protocol(
         name="vlmevalkit-2026",
+        about="VLMEvalKit of August 2026: its default prompt, a letter or the option's text",
         prompt=prompts.of_vlmevalkit,
         image="the model's own wrapper; LLaVA's pads",
         decoding=Decoding(temperature=0.0, beams=1, most_tokens=2048),
@@ -75,6 +78,7 @@ _ALL: Final = (
     ),
     Protocol(
         name="cambrian-2024",
+        about="Cambrian of October 2024: the letter or the option's text, nothing else",
         prompt=prompts.of_cambrian,
         image=OWN_IMAGE,
         decoding=Decoding(temperature=0.0, beams=1, most_tokens=512),
@@ -87,6 +91,7 @@ _ALL: Final = (
     ),
     Protocol(
         name="internvl",
+        about="InternVL: the letter, by five beams, read from its first sign",
         prompt=prompts.with_letters,
         image="the model's own size; tiles, at most 6, with --dynamic",
         decoding=Decoding(temperature=0.0, beams=5, most_tokens=100),
@@ -103,6 +108,7 @@ _ALL: Final = (
     ),
     Protocol(
         name="letter",
+        about="our letter: a or b however it is written, or the option's text; all else is unread",
         prompt=prompts.for_letter,
         image=OWN_IMAGE,
         decoding=Decoding(temperature=0.0, beams=1, most_tokens=1024),
@@ -114,6 +120,7 @@ _ALL: Final = (
     ),
     Protocol(
         name="option-logprob",
+        about="the option that the model finds likelier as the answer, word by word",
         asks=LOGPROBS,
         prompt=prompts.bare,
         image=OWN_IMAGE,
@@ -124,6 +131,19 @@ _ALL: Final = (
         headline=PAIRS,
         source="ours",
         quirks=("a longer option is less likely, as log-probabilities are summed",),
+    ),
+    Protocol(
+        name="free",
+        about="the model's own words, greedily, which must be one of the two options",
+        prompt=prompts.bare,
+        image=OWN_IMAGE,
+        decoding=Decoding(temperature=0.0, beams=1, most_tokens=64),
+        parse=rules.read_whole,
+        key=CORRECTED,
+        pair_rule=pairs.BY_PAIR,
+        headline=PAIRS,
+        source="ours",
+        quirks=("the options are not told, so only models that learnt to answer so do well",),
     ),
 )
 

@@ -15,11 +15,15 @@ from tasks.scores import AskedQuestion, Score, score
 
 
 class Rescored(NamedTuple):
-    """Replies under a protocol: our score of all pairs, the harness' own count, what was drawn."""
+    """Replies under a protocol: our scores, the harness' own count, what was drawn.
+
+    `score` is of all pairs, `by_pattern` of those of each pattern.
+    """
 
     protocol: str
     key: str
     score: Score
+    by_pattern: Sequence[Score]
     harness: Count
     drawn: int
 
@@ -85,10 +89,12 @@ def rescore(
         for number in replies
         if number in scored
     ]
+    overall, *by_pattern = score(_asked(scored, readings, key))
     return Rescored(
         protocol=protocol.name,
         key=key,
-        score=score(_asked(scored, readings, key))[0],
+        score=overall,
+        by_pattern=by_pattern,
         harness=PAIR_RULES[protocol.pair_rule](graded, len(scored) // 2),
         drawn=sum(reading.how == "drawn" for reading in readings.values()),
     )

@@ -11,6 +11,8 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 _MARKS: Final = " \t\n.,;:!?\"'`*"
+_BEFORE_MARK: Final = re.compile(r" (?=[,.;:!?])")
+"""Tokenizers of words put a blank there."""
 _LETTER: Final = re.compile(r"\(?([ab])[).:]*", re.IGNORECASE)
 _LETTERED: Final = re.compile(r"(?:\(([ab])\)|([ab])[).:])\s*(\S.*)", re.IGNORECASE | re.DOTALL)
 _PREFIX: Final = re.compile(r"answer\s*:\s*", re.IGNORECASE)
@@ -35,12 +37,12 @@ def read_letter(reply: str, options: Sequence[str]) -> int | None:
     said = _without_prefix(reply.strip())
     if found := _LETTER.fullmatch(said.strip(" *`")):
         return _place(found[1])
-    taken = _whole(said, options)
+    taken = read_whole(said, options)
     if taken is not None:
         return taken
     if found := _LETTERED.fullmatch(said):
         place = _place(found[1] or found[2])
-        return place if _whole(found[3], options) == place else None
+        return place if read_whole(found[3], options) == place else None
     return None
 
 
@@ -68,6 +70,18 @@ def read_option(reply: str, options: Sequence[str]) -> int | None:
     return next((place for place, option in enumerate(options) if option == reply), None)
 
 
+def read_whole(reply: str, options: Sequence[str]) -> int | None:
+    """Return the option whose text is the reply, but for case and marks around it.
+
+    Where that does not tell the options apart, the reply must be one to the letter.
+    """
+    for form in (str.strip, _bare):
+        taken = {place for place, option in enumerate(options) if form(option) == form(reply)}
+        if len(taken) == 1:
+            return taken.pop()
+    return None
+
+
 def _place(letter: str) -> int:
     return "ab".index(letter.lower())
 
@@ -81,17 +95,8 @@ def _without_prefix(said: str) -> str:
     return said[found.end() :] if found else said
 
 
-def _whole(said: str, options: Sequence[str]) -> int | None:
-    """Return the option whose text is said, to the letter if need be to tell the options apart."""
-    for form in (str.strip, _bare):
-        taken = {place for place, option in enumerate(options) if form(option) == form(said)}
-        if len(taken) == 1:
-            return taken.pop()
-    return None
-
-
 def _bare(text: str) -> str:
-    return " ".join(text.casefold().split()).strip(_MARKS)
+    return _BEFORE_MARK.sub("", " ".join(text.casefold().split())).strip(_MARKS)
 
 
 def _named(said: str, options: Sequence[str]) -> set[int]:

@@ -6,8 +6,9 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
-from tasks.evaluation.asking import FREE, OPTION_LOGPROB, Asked
-from tasks.evaluation.local import LocalModel, read
+from tasks.evaluation.asking import GREEDY, LIKELIER, NO_IMAGE, Asked, Manner
+from tasks.evaluation.local import LocalModel
+from tasks.protocols.protocol import GENERATE, Decoding
 from tests import vlms
 
 PICTURES = {
@@ -37,18 +38,18 @@ def alone(folder):
 
 
 def test_answers_are_the_same_alone_and_together(together, alone):
-    replies = together.ask(FREE, ASKED, PICTURES)
+    replies = together.ask(GREEDY, ASKED, PICTURES)
 
     assert [reply.response for reply in replies] == [
-        reply.response for reply in alone.ask(FREE, ASKED, PICTURES)
+        reply.response for reply in alone.ask(GREEDY, ASKED, PICTURES)
     ]
     assert [reply.question_id for reply in replies] == [asked.question_id for asked in ASKED]
 
 
 def test_likelihoods_are_the_same_alone_and_together(together, alone):
     for one, other in zip(
-        together.ask(OPTION_LOGPROB, ASKED, PICTURES),
-        alone.ask(OPTION_LOGPROB, ASKED, PICTURES),
+        together.ask(LIKELIER, ASKED, PICTURES),
+        alone.ask(LIKELIER, ASKED, PICTURES),
         strict=True,
     ):
         assert one.scores == pytest.approx(other.scores, rel=1e-4, abs=1e-4)
@@ -57,7 +58,7 @@ def test_likelihoods_are_the_same_alone_and_together(together, alone):
 
 def test_a_likelihood_is_that_of_the_answers_tokens_one_by_one(alone):
     asked = ASKED[1]
-    (reply,) = alone.ask(OPTION_LOGPROB, [asked], PICTURES)
+    (reply,) = alone.ask(LIKELIER, [asked], PICTURES)
 
     expected = [logprob_of(alone, asked, option) for option in asked.options]
 
@@ -68,7 +69,7 @@ def logprob_of(local, asked, option):
     """The log-probability of an answer and its end, from a forward pass for each token."""
     tokenizer = local.processor.tokenizer
     picture = [[picture_of(asked.image)]]
-    prompt = local.prompt(asked.question)
+    prompt = local.prompt(asked)
     ids = tokenizer(" " + option + "</s>", add_special_tokens=False)["input_ids"]
     inputs = dict(
         local.processor(
@@ -101,7 +102,7 @@ def picture_of(name):
 def test_a_reply_depends_on_the_picture(together):
     other = dict.fromkeys(PICTURES, PICTURES["image0"])
 
-    seen, not_seen = (together.ask(OPTION_LOGPROB, ASKED, each) for each in (PICTURES, other))
+    seen, not_seen = (together.ask(LIKELIER, ASKED, each) for each in (PICTURES, other))
 
     assert seen[0].scores == pytest.approx(not_seen[0].scores, abs=1e-4)
     assert all(one.scores != two.scores for one, two in zip(seen[1:], not_seen[1:], strict=True))
@@ -135,16 +136,30 @@ def test_weights_that_are_missing_are_an_error(tmp_path):
         LocalModel(folder)
 
 
-@pytest.mark.parametrize(
-    ("response", "choice"),
-    [
-        ("yes", "yes"),
-        (" Yes. ", "yes"),
-        ("“yes”", None),
-        ("NO,  there is none!", "no, there is none"),
-        ("yes it is", None),
-        ("", None),
-    ],
-)
-def test_words_are_read_as_an_option_only_if_they_are_one(response, choice):
-    assert read(response, ("yes", "no, there is none")) == choice
+def test_a_question_without_an_image_is_asked_without_one(together):
+    asked = [one._replace(image=NO_IMAGE) for one in ASKED]
+
+    replies = together.ask(GREEDY, asked, {})
+
+    assert [reply.question_id for reply in replies] == [one.question_id for one in asked]
+    assert (
+        together.ask(LIKELIER, asked, {})[0].scores
+        != together.ask(LIKELIER, ASKED, PICTURES)[0].scores
+    )
+
+
+def test_a_protocols_decoding_reaches_the_model(together, monkeypatch):
+    given = {}
+    generate = together.model.generate
+    monkeypatch.setattr(together.model, "generate", lambda **o: given.update(o) or generate(**o))
+    drawn, beams = (
+        Manner(GENERATE, decoding, seed=1)
+        for decoding in (Decoding(0.2, 1, 7), Decoding(0.0, 5, 3))
+    )
+
+    first, again = (together.ask(drawn, ASKED[:1], PICTURES) for _ in range(2))
+    assert (given["do_sample"], given["temperature"], given["max_new_tokens"]) == (True, 0.2, 7)
+    together.ask(beams, ASKED[:1], PICTURES)
+
+    assert (given["do_sample"], given["num_beams"], given["max_new_tokens"]) == (False, 5, 3)
+    assert first == again, "lots are drawn by the seed"

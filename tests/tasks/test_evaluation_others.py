@@ -17,8 +17,8 @@ from tasks.embed import EmbedConfig
 from tasks.encoders import EncoderConfig
 from tasks.evaluation import stage
 from tasks.evaluation.asking import FREE, OPTION_LOGPROB
+from tasks.evaluation.candidates import EvaluateConfig
 from tasks.evaluation.places import find_model
-from tasks.evaluation.stage import EvaluateConfig
 from tasks.images import image_id
 from tasks.stage import Site
 from tasks.workers import Done, Shard, Workers, WorkersConfig

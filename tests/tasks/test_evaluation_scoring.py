@@ -8,7 +8,8 @@ from storage import answers
 from storage.answers import AnswerRow
 from storage.models import ModelRow
 from storage.questions import QuestionRow
-from tasks.evaluation.scoring import Candidate, score_all
+from tasks.evaluation.candidates import Candidate
+from tasks.evaluation.scoring import score_all
 
 TEXT, COUNT = "Text", "Quantity and Count"
 
@@ -51,6 +52,11 @@ def candidate(model, protocol="free", share=None):
     return Candidate(model, protocol, "additive", row.weights, row)
 
 
+def scored(db, asked, candidates):
+    choices = {row.name: row.choice for row in answers.read(db)}
+    return score_all("m", asked, candidates, choices)
+
+
 def say(db, model, pair, choices, protocol="free"):
     """Store a model's choices; None for words that are no option, ... for no answer at all."""
     rows = [
@@ -85,7 +91,7 @@ def test_answers_make_the_outcome_of_a_pair(db, choices, outcome, right, unread)
     pair = pair_of(1)
     say(db, "a", pair, choices)
 
-    (overall, text), compared = score_all(db, "m", pair, [candidate("a")])
+    (overall, text), compared = scored(db, pair, [candidate("a")])
 
     assert compared == []
     assert (overall.pattern, text.pattern) == (None, TEXT)
@@ -96,9 +102,7 @@ def test_answers_make_the_outcome_of_a_pair(db, choices, outcome, right, unread)
 
 
 def test_a_score_says_which_model_it_is_of(db):
-    rows, _ = score_all(
-        db, "m", pair_of(1), [candidate("a", share=0.25), Candidate("c", "v", None, "w")]
-    )
+    rows, _ = scored(db, pair_of(1), [candidate("a", share=0.25), Candidate("c", "v", None, "w")])
 
     assert [(row.mining, row.benchmark, row.key) for row in rows] == [
         ("m", "random", "metadata")
@@ -120,7 +124,7 @@ def test_every_benchmark_and_pattern_has_its_scores(db):
     for number in range(0, len(asked), 2):
         say(db, "a", asked[number : number + 2], ("yes", "no") if number else ("no", "no"))
 
-    rows, _ = score_all(db, "m", asked, [candidate("a")])
+    rows, _ = scored(db, asked, [candidate("a")])
 
     found = {(row.benchmark, row.pattern): (row.pairs, row.pair_accuracy) for row in rows}
     assert found == {
@@ -139,7 +143,7 @@ def test_two_images_may_be_asked_about_twice(db):
     asked = [*pair_of(1), *pair_of(1, attribute="count", pattern=COUNT)]
     say(db, "a", asked[:2], ("yes", "no"))
 
-    (overall, *_), _ = score_all(db, "m", asked, [candidate("a")])
+    (overall, *_), _ = scored(db, asked, [candidate("a")])
 
     assert (overall.pairs, overall.both_right, overall.other) == (2, 0.5, 0.5)
 
@@ -150,7 +154,7 @@ def test_models_are_compared_under_one_protocol(db):
     say(db, "b", asked[2:], ("yes", "no"))
     candidates = [candidate("a"), candidate("b"), candidate("a", "option-logprob")]
 
-    rows, (compared,) = score_all(db, "m", asked, candidates)
+    rows, (compared,) = scored(db, asked, candidates)
 
     assert (compared.model_a, compared.model_b, compared.protocol) == ("a", "b", "free")
     assert (compared.pairs, compared.only_a, compared.only_b) == (2, 1, 1)
@@ -167,10 +171,10 @@ def test_answers_of_other_models_protocols_and_failed_calls_do_not_count(db):
     failed = dataclasses.replace(stored, model="a", response="", choice=None, failure="timeout")
     answers.upsert(db, [failed])
 
-    (overall, *_), _ = score_all(db, "m", pair, [candidate("a")])
+    (overall, *_), _ = scored(db, pair, [candidate("a")])
 
     assert (overall.unread, overall.other) == (2, 1)
 
 
 def test_of_no_question_there_is_no_score(db):
-    assert score_all(db, "m", [], [candidate("a")]) == ([], [])
+    assert scored(db, [], [candidate("a")]) == ([], [])

@@ -15,8 +15,8 @@ from tasks import embed, ingest
 from tasks.embed import EmbedConfig
 from tasks.encoders import EncoderConfig
 from tasks.evaluation import stage
-from tasks.evaluation.asking import FREE, MMVP_VLM, OPTION_LOGPROB, PROTOCOLS
-from tasks.evaluation.stage import EvaluateConfig
+from tasks.evaluation.asking import FREE, MMVP_VLM, OPTION_LOGPROB
+from tasks.evaluation.candidates import EvaluateConfig
 from tasks.ingest import IngestConfig
 from tasks.patterns import PATTERNS
 from tasks.questions import stage as asking
@@ -28,6 +28,7 @@ from tasks.workers import Workers, WorkersConfig
 from tests import lessons
 
 MINING = "some mining"
+PROTOCOLS = (OPTION_LOGPROB, FREE, MMVP_VLM)
 CONTROL = EmbedConfig(control=EncoderConfig(spec="tiny:clip-control"))
 LESSONS = lessons.CONFIG.model_copy(update={"features": ("clip", "ssl")})
 NOBODY = Workers(WorkersConfig(scheduler="tcp://127.0.0.1:9", device="cpu"))

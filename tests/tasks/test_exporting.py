@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 
 from tasks.encoders import EncoderConfig
-from tasks.evaluation.asking import FREE, OPTION_LOGPROB, Asked
+from tasks.evaluation.asking import GREEDY, LIKELIER, Asked
 from tasks.evaluation.language import LanguageModel
 from tasks.exporting import folder as folders
 from tasks.exporting.folder import RECORD, write_folder
@@ -174,8 +174,8 @@ def test_it_answers_as_the_evaluation_heard_it_alone_and_in_a_batch(trained, els
         for number, (image, question) in enumerate(zip(images, QUESTIONS, strict=True))
     ]
 
-    likelier = model.ask(OPTION_LOGPROB, asked, tokens)
-    freely = model.ask(FREE, asked, tokens)
+    likelier = model.ask(LIKELIER, asked, tokens)
+    freely = model.ask(GREEDY, asked, tokens)
 
     for scores, reply in zip(found["scores"], likelier, strict=True):
         assert scores == pytest.approx(reply.scores, rel=1e-4, abs=1e-3)

@@ -100,6 +100,17 @@ TABLE = {
         ("<think>It is open, or rather", OPEN, None),
         ("I cannot tell", OPEN, None),
     ],
+    "free": [
+        (" Closed. ", OPEN, B),
+        ("NO", YES, B),
+        ("“yes”", YES, None),
+        ("yes yes", YES, None),
+        ("yes it is", YES, None),
+        ("no , there is none !", ("yes", "no, there is none"), B),
+        ("is it on ?", ("is it on?", "is it"), A),
+        ("red car", ("car", "red car"), B),
+        ("", YES, None),
+    ],
     "option-logprob": [("Open", OPEN, A), ("Closed", OPEN, B), ("open", OPEN, None)],
 }
 CASES = [(name, *case) for name, cases in TABLE.items() for case in cases]

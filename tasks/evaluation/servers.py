@@ -1,0 +1,152 @@
+"""Models that are asked over the network: their names, their requests, their keys.
+
+Put here: what `--model openai:NAME@URL` stands for, and a question as a request.
+Keep out: calls, second tries, money (`tasks.backends`); what is missing (`stage`).
+"""
+
+import io
+from collections.abc import Mapping, Sequence
+from typing import Final, Literal, NamedTuple, Self
+
+import numpy as np
+from PIL import Image
+
+from tasks.backends import (
+    Backend,
+    Decoding,
+    Images,
+    Message,
+    OpenAIServer,
+    Picture,
+    Request,
+    Text,
+    read_secret,
+)
+from tasks.backends.anthropic import Anthropic
+from tasks.backends.gemini import Gemini
+from tasks.backends.request import media_type
+from tasks.corpora.locations import find_bytes
+from tasks.evaluation.asking import BLANK, BLANK_GREY, BLANK_PX, NO_IMAGE, Asked
+from tasks.evaluation.ways import Way
+from tasks.images import decode_pixels
+from tasks.protocols.protocol import LOGPROBS
+
+Kind = Literal["openai", "anthropic", "gemini"]
+
+OPENAI: Final = "https://api.openai.com/v1"
+KEYS: Final[Mapping[Kind, str]] = {
+    "openai": "OPENAI_API_KEY",
+    "anthropic": "ANTHROPIC_API_KEY",
+    "gemini": "GEMINI_API_KEY",
+}
+"""The environment variable of each provider's key."""
+
+OWN_KEY: Final = "MMVP_API_KEY"
+"""The key of a server with an address of its own, which may have none. A provider's key is never
+sent there."""
+
+
+class Server(NamedTuple):
+    """A model on a server; without an address it is the provider's own."""
+
+    kind: Kind
+    name: str
+    url: str | None = None
+
+    @classmethod
+    def parse(cls, spec: str) -> Self | None:
+        """Return what a spec names: `openai:NAME`, `openai:NAME@URL`, `anthropic:NAME`, ...
+
+        None: it is no server but a folder, or a name on the hub.
+
+        Raises:
+            ValueError: if the name is missing, or an address is given to a provider.
+        """
+        written, colon, rest = spec.partition(":")
+        kind = next((one for one in KEYS if one == written), None)
+        if not colon or kind is None:
+            return None
+        name, at, url = rest.partition("@")
+        if not name or (at and not url.startswith(("http://", "https://"))):
+            message = f"model {spec!r}: expected {kind}:NAME or openai:NAME@http://HOST:PORT/v1"
+            raise ValueError(message)
+        if url and kind != "openai":
+            message = f"model {spec!r}: only openai: takes an address, as many servers speak it"
+            raise ValueError(message)
+        return cls(kind, name, url.rstrip("/") or None)
+
+    @property
+    def label(self) -> str:
+        """What tables call the model."""
+        return f"{self.kind}:{self.name}{f'@{self.url}' if self.url else ''}"
+
+    def backend(self, images: Images, *, timeout_s: float) -> Backend:
+        """Return the way to the server.
+
+        Raises:
+            ValueError: if the environment lacks the key, or the address is none.
+            ImportError: if the provider's library is not installed.
+        """
+        if self.kind == "openai" and self.url is not None:
+            key = read_secret(OWN_KEY, required=False)
+            return OpenAIServer(self.url, images=images, key=key, timeout_s=timeout_s)
+        key = read_secret(KEYS[self.kind])
+        if self.kind == "openai":
+            return OpenAIServer(OPENAI, images=images, key=key, timeout_s=timeout_s)
+        provider = Anthropic if self.kind == "anthropic" else Gemini
+        return provider(key, images=images, timeout_s=timeout_s)
+
+    def request(self, way: Way, asked: Asked) -> Request:
+        """Return the request that puts a question to the model.
+
+        Raises:
+            ValueError: if no server can be asked this way.
+        """
+        decoding = way.protocol.decoding
+        if way.protocol.asks == LOGPROBS or decoding.beams > 1:
+            message = (
+                f"{self.label} cannot be asked by {way.protocol.name!r}: a server gives neither "
+                f"the likelihood of a whole answer nor {decoding.beams} beams; use another "
+                f"protocol, such as letter, or a local model"
+            )
+            raise ValueError(message)
+        system = [Message("system", (Text(asked.system),))] if asked.system else []
+        shown = [] if asked.image == NO_IMAGE else [Picture(asked.image)]
+        drawn = decoding.temperature > 0 and self.kind != "anthropic"
+        return Request(
+            model=self.name,
+            messages=(*system, Message("user", (*shown, Text(asked.question)))),
+            protocol=way.name,
+            decoding=Decoding(
+                max_new_tokens=decoding.most_tokens,
+                temperature=decoding.temperature,
+                seed=way.manner.seed if drawn else None,
+            ),
+            revision=self.url,
+        )
+
+
+def images_of(asked: Sequence[Asked]) -> Images:
+    """Return a function that gives the bytes of the questions' images, as a server can read them.
+
+    The function raises RefusedImageError if an image is gone.
+    """
+    held = {one.image: one.paths for one in asked}
+
+    def read(picture: Picture) -> bytes:
+        if picture.image == BLANK:
+            return _png(np.full((BLANK_PX, BLANK_PX, 3), BLANK_GREY, np.uint8))
+        data = find_bytes(picture.image, held[picture.image])
+        try:
+            media_type(data)
+        except ValueError:
+            return _png(decode_pixels(data))
+        return data
+
+    return read
+
+
+def _png(pixels_HWC: np.ndarray[tuple[int, ...], np.dtype[np.uint8]]) -> bytes:
+    file = io.BytesIO()
+    Image.fromarray(pixels_HWC).save(file, "PNG")
+    return file.getvalue()
