@@ -28,6 +28,7 @@ THROUGH: Final = (
     *("probe", "train", "evaluate", "scores", "report"),
 )
 FEATURES: Final = ("clip", "ssl", "additive", "interleaved", "clip-clip", "clip-control")
+LAYOUTS: Final = ("mmvp", "mmvp-vlm", "lmms-eval", "vlmevalkit")
 NEEDS: Final[Mapping[str, Collection[str]]] = {
     "ingest": {"ingest"},
     "embed": {"embed"},
@@ -112,7 +113,7 @@ def build_parser() -> argparse.ArgumentParser:
     similar.add_argument("--count", type=int, default=10, metavar="N", help="how many (10)")
     _add_encoders(similar)
     similar.add_argument("--device", choices=("auto", "cpu", "cuda"), help="where encoders run")
-    _add_export(_verb(verbs, "export", "a trained model as a folder that transformers can load"))
+    _add_export(verbs)
     _add_convert(_verb(verbs, "convert", "the paper's released MoF checkpoint, for transformers"))
     plan = _verb(verbs, "plan", "time, memory and disk of a run, from this machine's rates")
     plan.add_argument(
@@ -316,18 +317,31 @@ def _add_trust(verb: argparse.ArgumentParser) -> None:
     )
 
 
-def _add_export(verb: argparse.ArgumentParser) -> None:
-    verb.add_argument("what", choices=("model",), help="a model of the latest training")
-    verb.add_argument("--features", required=True, choices=FEATURES, help="what it sees")
-    verb.add_argument(
+def _add_export(verbs: Any) -> None:
+    text = "a model or a benchmark as a folder that others can load"
+    kinds = verbs.add_parser("export", help=text, description=text[0].upper() + text[1:] + ".")
+    things = kinds.add_subparsers(dest="what", required=True, metavar="WHAT")
+    model = _verb(things, "model", "a trained model as a folder that transformers can load")
+    model.add_argument("--features", required=True, choices=FEATURES, help="what it sees")
+    model.add_argument(
         "--ssl-share", type=float, metavar="X", help="of an additive model (if there are several)"
     )
-    verb.add_argument("--seed", type=int, metavar="N", help="of its training (if several)")
-    verb.add_argument("--to", required=True, metavar="DIR", help="new folder, or earlier export")
-    verb.add_argument(
+    model.add_argument("--seed", type=int, metavar="N", help="of its training (if several)")
+    model.add_argument("--to", required=True, metavar="DIR", help="new folder, or earlier export")
+    model.add_argument(
         "--hub", metavar="ORG/NAME", help="put it in this repository on the hub too (a private one)"
     )
-    _add_encoders(verb)
+    _add_encoders(model)
+    benchmark = _verb(things, "benchmark", "questions of the latest mining as others read them")
+    benchmark.add_argument(
+        "--layout", required=True, choices=LAYOUTS, help="whose form (docs/bridges.md)"
+    )
+    benchmark.add_argument(
+        "--benchmark", default="mined", metavar="B", help="which questions (mined)"
+    )
+    benchmark.add_argument(
+        "--to", required=True, metavar="DIR", help="new folder, or earlier export"
+    )
 
 
 def _add_convert(verb: argparse.ArgumentParser) -> None:

@@ -356,6 +356,22 @@ def _plan(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def _export(options: argparse.Namespace) -> dict[str, Any]:
+    export = {"model": _export_model, "benchmark": _export_benchmark}[options.what]
+    return export(options)
+
+
+def _export_benchmark(options: argparse.Namespace) -> dict[str, Any]:
+    from flows.export_benchmark import export_benchmark
+
+    to = Path(options.to)
+    found = export_benchmark(Settings.read(), options.benchmark, options.layout, to)
+    if not options.json:
+        left = "".join(f", {count} left out: {why}" for why, count in found["left_out"].items())
+        print(f"{found['name']}: {found['pairs']} pairs in {found['folder']}{left}")
+    return found
+
+
+def _export_model(options: argparse.Namespace) -> dict[str, Any]:
     from flows.export import Wanted, export_model
 
     values = parameters(argparse.Namespace(**vars(options) | {"features": None}))
@@ -368,7 +384,8 @@ def _export(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def _convert(options: argparse.Namespace) -> dict[str, Any]:
-    from tasks.exporting.folder import check_free, write_folder
+    from tasks.exporting.folder import write_folder
+    from tasks.exporting.placing import check_free
     from tasks.exporting.released import convert, write_card
 
     checkpoint, to = (

@@ -16,8 +16,9 @@ from storage.runs import RunRow
 from storage.scores import ScoreRow
 from tasks.encoders import EncoderConfig, identify
 from tasks.exporting.card import write_card
-from tasks.exporting.folder import check_free, write_folder
+from tasks.exporting.folder import write_folder
 from tasks.exporting.model import make_whole
+from tasks.exporting.placing import check_free
 from tasks.training.jobs import is_whole
 
 

@@ -21,6 +21,7 @@ MUST_NOT_IMPORT = {
     "tasks/benchmarks/": {"prefect", "storage", "distributed", "torch"},
     "tasks/protocols/": {"prefect", "storage", "distributed", "torch"},
     "tasks/backends/": {"prefect", "storage", "distributed", "torch"},
+    "tasks/bridges/": {"prefect", "storage", "distributed", "torch"},
     "tasks/corpora/": {"prefect", "storage", "distributed"},
     "tasks/encoders/": {"prefect", "storage", "distributed"},
     "tasks/mof/": {"prefect", "storage", "distributed"},

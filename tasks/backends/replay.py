@@ -17,6 +17,7 @@ FAILED: Final[Mapping[str, Reason]] = {
     "[LMMS_EVAL_REQUEST_FAILED": "server-error",
     "[LMMS_EVAL_BUDGET_EXCEEDED": "over-budget",
     "Failed to obtain answer": "server-error",
+    "Fail to obtain answer": "server-error",
 }
 """Beginnings of what harnesses store in the place of an answer when a call has failed."""
 _SHOWN: Final = 5
@@ -78,7 +79,15 @@ def read_answers(
         )
         raise ValueError(message)
     found = dict(pairs)
-    return {name: _outcome(found[name]) for name in question_ids if name in found}
+    return {name: stored_outcome(found[name]) for name in question_ids if name in found}
+
+
+def stored_outcome(response: str) -> Outcome:
+    """Return a stored response: a reply, or a failure where it is what a harness stores for one."""
+    for start, reason in FAILED.items():
+        if response.lstrip().startswith(start):
+            return Failure(reason=reason, message=f"stored as {response[:200]!r}")
+    return Reply(text=response)
 
 
 def _lines(path: Path) -> Iterator[tuple[str, str]]:
@@ -109,10 +118,3 @@ def _row(row: Any) -> tuple[str, str]:
         message = f"response of {question!r} is {response!r}, no text"
         raise TypeError(message)
     return str(question), response
-
-
-def _outcome(response: str) -> Outcome:
-    for start, reason in FAILED.items():
-        if response.startswith(start):
-            return Failure(reason=reason, message=f"stored as {response[:200]!r}")
-    return Reply(text=response)

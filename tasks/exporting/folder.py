@@ -1,21 +1,18 @@
-"""Write a whole model as a folder that is there completely or not at all.
+"""Write a whole model as a folder.
 
 Put here: files and their order; the code that travels with a model.
-Keep out: the model (`model`), the words of its card (`card`), beside this file.
+Keep out: the model (`model`), the words of its card (`card`), replacing a folder (`placing`),
+beside this file.
 """
 
-import json
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
 from tasks.encoders import tiny_stem
 from tasks.exporting.model import Whole
+from tasks.exporting.placing import put_folder
 from tasks.mof import configuration_mof
-
-RECORD: Final = "export.json"
-"""Says that a folder is an export of ours, and of what."""
 
 OUR_IMPORT: Final = "from tasks.encoders.tiny_stem import"
 THEIR_IMPORT: Final = "from .tiny_stem import"
@@ -27,33 +24,14 @@ def write_folder(to: Path, whole: Whole, card: str, record: Mapping[str, Any]) -
     Raises:
         ValueError: if something else is there.
     """
-    check_free(to)
-    part, old = (to.with_name(f".{to.name}.{kind}") for kind in ("part", "old"))
-    for left in (part, old):
-        shutil.rmtree(left, ignore_errors=True)
-    part.mkdir(parents=True)
-    whole.model.save_pretrained(part)
-    whole.processor.save_pretrained(part)
-    write_code(part)
-    (part / "README.md").write_text(card)
-    (part / RECORD).write_text(json.dumps(record, indent=1, sort_keys=True) + "\n")
-    if (to / RECORD).exists():
-        to.rename(old)
-    part.replace(to)  # an empty folder gives way
-    shutil.rmtree(old, ignore_errors=True)
 
+    def fill(part: Path) -> None:
+        whole.model.save_pretrained(part)
+        whole.processor.save_pretrained(part)
+        write_code(part)
+        (part / "README.md").write_text(card)
 
-def check_free(to: Path) -> None:
-    """Make sure that a folder can be written to a place.
-
-    Raises:
-        ValueError: if something is there that is no earlier export.
-    """
-    if not to.exists() or (to / RECORD).is_file() or (to.is_dir() and not any(to.iterdir())):
-        return
-    found = "is not empty and holds no export" if to.is_dir() else "is a file"
-    message = f"{str(to)!r} {found}; expected a new folder, an empty one or an earlier export"
-    raise ValueError(message)
+    put_folder(to, fill, record)
 
 
 def write_code(folder: Path) -> None:

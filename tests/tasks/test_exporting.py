@@ -14,8 +14,9 @@ from tasks.encoders import EncoderConfig
 from tasks.evaluation.asking import GREEDY, LIKELIER, Asked
 from tasks.evaluation.language import LanguageModel
 from tasks.exporting import folder as folders
-from tasks.exporting.folder import RECORD, write_folder
+from tasks.exporting.folder import write_folder
 from tasks.exporting.model import make_whole
+from tasks.exporting.placing import RECORD
 from tasks.exporting.towers import tower_of
 from tasks.training import material
 from tasks.training.conversation import IGNORED, Conversation, encode
