@@ -23,6 +23,7 @@ MUST_NOT_IMPORT = {
     "tasks/backends/": {"prefect", "storage", "distributed", "torch"},
     "tasks/corpora/": {"prefect", "storage", "distributed"},
     "tasks/encoders/": {"prefect", "storage", "distributed"},
+    "tasks/graders/": {"prefect", "storage", "distributed", "torch"},
     "tasks/mof/": {"prefect", "storage", "distributed"},
     "tasks/report/": {"prefect", "storage", "distributed", "torch"},
     "tasks/scenes/": {"prefect", "storage", "distributed", "torch"},
