@@ -13,6 +13,8 @@ import sys
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final
 
+from flows.asking_options import add_asking, add_benchmark
+
 STAGES: Final[Mapping[str, str]] = {
     "ingest": "open what is new in a corpus, forget what is gone",
     "embed": "compute the vectors that are missing",
@@ -115,8 +117,18 @@ def build_parser() -> argparse.ArgumentParser:
     similar.add_argument("--device", choices=("auto", "cpu", "cuda"), help="where encoders run")
     _add_export(verbs)
     _add_convert(_verb(verbs, "convert", "the paper's released MoF checkpoint, for transformers"))
-    plan = _verb(verbs, "plan", "time, memory and disk of a run, from this machine's rates")
-    plan.add_argument(
+    _add_plan(_verb(verbs, "plan", "time, memory and disk of a run, from this machine's rates"))
+    show = _verb(verbs, "show", "the rows of a table, in a stable order")
+    show.add_argument("table", choices=TABLES)
+    show.add_argument("--all", action="store_true", help="every row, not only the latest run's")
+    add_benchmark(verbs.choices["evaluate"])
+    for name in ("run", "evaluate", "status"):
+        add_asking(verbs.choices[name])
+    return parser
+
+
+def _add_plan(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument(
         "--images",
         type=float,
         nargs="+",
@@ -124,13 +136,9 @@ def build_parser() -> argparse.ArgumentParser:
         metavar="N",
         help="so many images (1e6 1e7 1e8 1e9)",
     )
-    _add_encoders(plan)
-    _add_mining(plan)
-    _add_workers(plan)
-    show = _verb(verbs, "show", "the rows of a table, in a stable order")
-    show.add_argument("table", choices=TABLES)
-    show.add_argument("--all", action="store_true", help="every row, not only the latest run's")
-    return parser
+    _add_encoders(verb)
+    _add_mining(verb)
+    _add_workers(verb)
 
 
 def _verb(verbs: Any, name: str, text: str) -> argparse.ArgumentParser:
@@ -256,21 +264,12 @@ def _add_stage_options(verb: argparse.ArgumentParser, stages: Collection[str]) -
     if "train" in stages:
         _add_training(verb)
         _add_recipe(verb)
-    for stage, option, settings in (
-        (
-            "questions",
-            "--lot-pairs",
-            {"type": int, "metavar": "N", "help": "pairs drawn by lot, an attribute (32)"},
-        ),
-        (
-            "evaluate",
-            "--models",
-            {"nargs": "+", "metavar": "MODEL", "help": "other models: folders, hub names"},
-        ),
-        ("report", "--cards", {"type": int, "metavar": "N", "help": "pairs on the page (200)"}),
+    for stage, option, text in (
+        ("questions", "--lot-pairs", "pairs drawn by lot, an attribute (32)"),
+        ("report", "--cards", "pairs on the page (200)"),
     ):
         if stage in stages:
-            verb.add_argument(option, **settings)
+            verb.add_argument(option, type=int, metavar="N", help=text)
     _add_workers(verb)
 
 

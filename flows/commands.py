@@ -14,19 +14,11 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from flows.parameters import STUDY, of_verb, parameters
 from flows.results import print_summary
 from flows.settings import Settings
 
-DEMO_IMAGES = 4000
-DEMO_TRAIN_IMAGES = 5000
-DEMO_TRAIN_SEED = 32
-DEMO_PAIRS = 288
-DEMO_CONTROL = "tiny:clip-control"
 SERVERS_TO_LOSE = 2
-MINING = ("benchmark_pairs", "pairs_per_image", "duplicate_above")
-WORKERS = ("workers", "scheduler", "device", "shard_images", "tile_images")
-GRID = ("tiny:clip", "tiny:clip-control", "tiny:ssl")
-STUDY = ("encoders", "study")
 
 log = logging.getLogger(__name__)
 
@@ -44,6 +36,8 @@ def run(options: argparse.Namespace) -> int:
         "convert": _convert,
     }
     verb = verbs.get(options.verb, _flow)
+    if options.verb == "evaluate" and options.answers is not None:
+        verb = _stored_answers
     try:
         result = verb(options)
     except BrokenPipeError:  # whoever read our output has seen enough
@@ -89,153 +83,63 @@ def _words(error: BaseException) -> str:
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
-def parameters(options: argparse.Namespace) -> dict[str, Any]:
-    """Return the parameters of the flow `mmvp` that the options name.
-
-    Raises:
-        ValidationError: if a value is out of range.
-    """
-    from tasks.embed import EmbedConfig
-    from tasks.encoders import EncoderConfig
-    from tasks.evaluation.candidates import EvaluateConfig
-    from tasks.ingest import IngestConfig
-    from tasks.mining.thresholds import MineConfig
-    from tasks.questions.stage import QuestionConfig
-    from tasks.recipes.large import LargeConfig
-    from tasks.reporting import ReportConfig
-    from tasks.training.recipe import TrainConfig
-    from tasks.workers import WorkersConfig
-
-    given = {name: value for name, value in vars(options).items() if value is not None}
-
-    def chosen(*names: str) -> dict[str, Any]:
-        return {name: given[name] for name in names if name in given}
-
-    def encoder(role: str, default: str | None) -> EncoderConfig | None:
-        spec = given.get(role, default)
-        if spec is None:
-            return None
-        renamed = {
-            "spec": spec,
-            "image_px": given.get(f"{role}_px"),
-            "pooling": given.get(f"{role}_pooling", "default"),
-            "dtype": given.get(f"{role}_dtype", "float32"),
-            "backend": given.get(f"{role}_backend", "torch"),
-        }
-        return EncoderConfig(**renamed, **chosen("allow_pickle", "trust_remote_code"))
-
-    def large() -> dict[str, Any]:
-        """Return the settings of a recipe, if one is named; what is no JSON is text."""
-        if "recipe" not in given:
-            return {}
-        settings = chosen("recipe", "processes", "allow_pickle", "gpu", "gpu_price")
-        settings |= {name: dict(given.get(name, ())) for name in ("mixes", "places")}
-        settings["overrides"] = {p: _json_or_text(value) for p, value in given.get("set", ())}
-        return {"large": LargeConfig(**settings)}
-
-    thresholds = ("clip_above", "ssl_below", "clip_above_quantile", "ssl_below_quantile")
-    return {
-        "corpus": given.get("corpus", []),
-        "train_corpus": given.get("train_corpus", []),
-        "clip": encoder("clip", EmbedConfig().clip.spec),
-        "ssl": encoder("ssl", EmbedConfig().ssl.spec),
-        "control": encoder("control", None),
-        "through": given.get("through", "report"),
-        "reading": IngestConfig(**chosen(*IngestConfig.model_fields)),
-        "mine": MineConfig(**chosen(*thresholds, *MINING)),
-        "questions": QuestionConfig(**chosen("lot_pairs")),
-        "train": TrainConfig(
-            **chosen("features", "steps", "score_at", "seeds", "ssl_shares"), **large()
-        ),
-        "evaluate": EvaluateConfig(**chosen("models", "trust_remote_code")),
-        "report": ReportConfig(**chosen("cards")),
-        "workers": WorkersConfig(**chosen(*WORKERS)),
-        "rehash": given.get("rehash", False),
-    }
-
-
-def _json_or_text(value: str) -> Any:
-    try:
-        return json.loads(value)
-    except ValueError:
-        return value
-
-
-def demo_options(options: argparse.Namespace) -> argparse.Namespace:
-    """Return the options of the demo: which scenes, how many pairs, which control."""
-    given = vars(options)
-    training = given["train_images"] or DEMO_TRAIN_IMAGES
-    return argparse.Namespace(
-        **given,
-        corpus=[f"scenes:{given['images'] or DEMO_IMAGES}"],
-        train_corpus=[f"scenes:{training}@{DEMO_TRAIN_SEED}"],
-        control=DEMO_CONTROL,
-        benchmark_pairs=DEMO_PAIRS,
-    )
-
-
 def _flow(options: argparse.Namespace) -> dict[str, Any]:
+    from flows.scoreboard import headline
     from flows.server import free_port, running_port, serve_run
 
     settings = Settings.read()
     port = running_port(settings.home) or free_port()
     variables = _set_environment(settings, port)
-    values = parameters(demo_options(options) if options.verb == "demo" else options)
-    from flows.stages import check_corpora
-
-    check_corpora([*values["corpus"], *values["train_corpus"]])
-    if options.verb in STUDY:
-        values = _study_parameters(options, values)
-    if options.verb == "conversations":
-        values |= {"file": Path(options.file), "images": options.images or []}
-        check_corpora(values["images"])
-    if options.verb == "grid":
-        values["encoders"] = _grid_encoders(options)
-    if options.verb == "sweep":
-        values |= _sweep_parameters(options, values)
+    values = of_verb(options)
     with serve_run(port, variables, settings.home):
         try:
-            summary = _call_again(options.verb, values, port)
+            verb = "benchmark" if values.get("place") is not None else options.verb
+            summary = _call_again(verb, values, port)
         finally:
             _send_logs()
+    if options.verb == "evaluate":
+        summary |= headline(summary["scores"], options.key)
     if not options.json:
-        print_summary(summary)
-        if options.verb == "grid":
-            from flows.grid import print_grid
-
-            print_grid(summary)
+        _print(options, summary)
     return summary
 
 
-def _grid_encoders(options: argparse.Namespace) -> list[Any]:
-    from tasks.encoders import EncoderConfig
+def _print(options: argparse.Namespace, summary: dict[str, Any]) -> None:
+    print_summary(summary)
+    if options.verb == "evaluate":
+        from flows.scoreboard import print_scores
 
-    allowed = {name: getattr(options, name) for name in ("allow_pickle", "trust_remote_code")}
-    return [EncoderConfig(spec=spec, **allowed) for spec in options.encoders or GRID]
+        print_scores(summary["scores"], options.key)
+    if options.verb == "grid":
+        from flows.grid import print_grid
 
-
-def _study_parameters(options: argparse.Namespace, values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the parameters of the flows `encoders` and `study` that the options name."""
-    steps = {"encoders": "steps", "study": "encoder_steps"}[options.verb]
-    given = {
-        "arms": getattr(options, "arms", None),
-        "seeds": options.encoder_seeds,
-        steps: options.encoder_steps,
-        "workers": values["workers"],
-    }
-    return {name: value for name, value in given.items() if value is not None}
+        print_grid(summary)
 
 
-def _sweep_parameters(options: argparse.Namespace, values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the parameters of the flow `sweep` whose defaults are not those of other flows."""
-    from flows.sweep import ASKED, SWEPT
+def _stored_answers(options: argparse.Namespace) -> dict[str, Any]:
+    from flows.scoreboard import print_stored
+    from flows.stored_answers import score_file
 
-    named = {name: getattr(values["train"], name) for name in values["train"].model_fields_set}
-    return {
-        "encoder_seeds": options.encoder_seeds or [],
-        "train": type(SWEPT)(**{**SWEPT.model_dump(), **named}),
-        "evaluate": ASKED,
-    }
+    if options.models:
+        message = "--answers has a model's answers already; leave --model out, or --answers"
+        raise ValueError(message)
+    names = options.protocols or ["letter"]
+    if len(names) > 1:
+        message = f"--answers are scored under one protocol at a time, found {', '.join(names)}"
+        raise ValueError(message)
+    found = score_file(
+        Settings.read(),
+        Path(options.answers).expanduser(),
+        place=options.benchmark,
+        protocol=names[0],
+        key=options.key,
+        model=options.name,
+        seed=options.draw_seed,
+        allow_incomplete=options.allow_incomplete,
+    )
+    if not options.json:
+        print_stored(found)
+    return found
 
 
 def _set_environment(settings: Settings, port: int) -> Mapping[str, str]:
@@ -280,6 +184,7 @@ def _call(verb: str, values: Mapping[str, Any]) -> dict[str, Any]:
         "train": ("corpus", "train_corpus", *encoders, "mine", "train", "workers"),
         "evaluate": ("corpus", *encoders, "mine", "questions", "evaluate", "workers"),
         "report": ("corpus", "clip", "ssl", "mine", "report", "workers"),
+        "benchmark": ("place", *encoders, "evaluate", "workers"),
         "sweep": (
             *("corpus", "train_corpus", "clip", "ssl", "encoder_seeds"),
             *("mine", "questions", "train", "evaluate", "workers"),

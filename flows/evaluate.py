@@ -3,6 +3,7 @@
 Run it by hand with `mmvp evaluate --corpus DIR`.
 """
 
+from dataclasses import asdict
 from typing import Any
 
 from prefect import flow
@@ -18,6 +19,7 @@ from flows.stages import (
     resolve_corpora,
     trained_models,
 )
+from storage import scores
 from tasks.embed import EmbedConfig
 from tasks.encoders import EncoderConfig
 from tasks.evaluation import stage
@@ -70,4 +72,5 @@ def evaluate(
             trained_models(run),
         )
         keep(run, run_stage(stage.STAGE, context))
-        return run.summary()
+        rows = scores.read(run.site.db, mining_of(run))
+        return run.summary() | {"scores": [asdict(row) for row in rows]}

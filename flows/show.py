@@ -141,7 +141,12 @@ def _duplicates(db: Database) -> list[Row]:
 
 
 def _mining(run: RunRow) -> str:
-    return str(run.settings["figures"]["mine"]["mining"])
+    """Return the mining of a run, or the published set that it asked."""
+    return str(run.settings.get("set") or run.settings["figures"]["mine"]["mining"])
+
+
+def _benchmark(run: RunRow) -> str | None:
+    return None if "set" in run.settings else MINED
 
 
 def _questions(db: Database) -> list[Row]:
@@ -150,7 +155,7 @@ def _questions(db: Database) -> list[Row]:
     if run is None:
         return []
     version = run.receipts["questions"].version
-    found = questions.read(db, _mining(run), version=version, benchmark=MINED)
+    found = questions.read(db, _mining(run), version=version, benchmark=_benchmark(run))
     first = (
         "question_id",
         "pair_id",
@@ -169,7 +174,8 @@ def _answers(db: Database) -> list[Row]:
     run = runs.latest(db, "answers")
     if run is None:
         return []
-    asked = {row.question_id for row in questions.read(db, _mining(run), benchmark=MINED)}
+    rows = questions.read(db, _mining(run), benchmark=_benchmark(run))
+    asked = {row.question_id for row in rows}
     found = scores.read(db, _mining(run), version=run.receipts["scores"].version)
     ways = {(row.model, row.protocol) for row in found}
     given = answers.read(

@@ -89,6 +89,20 @@ def replace(db: Database, mining: str, rows: Sequence[ScoreRow]) -> None:
     db.replace(SPEC, table, where=any_of("mining", [mining]))
 
 
+def upsert(db: Database, rows: Sequence[ScoreRow]) -> None:
+    """Write scores beside those of other models, protocols and keys of their benchmarks."""
+    for mining in sorted({row.mining for row in rows}):
+        mine = [row for row in rows if row.mining == mining]
+        names = {_way(row) for row in mine}
+        kept = [row for row in read(db, mining) if _way(row) not in names]
+        if set(read(db, mining)) != {*kept, *mine}:
+            replace(db, mining, [*kept, *mine])
+
+
+def _way(row: ScoreRow) -> tuple[str, str, str, str]:
+    return row.benchmark, row.model, row.protocol, row.key
+
+
 def read(db: Database, mining: str, *, version: int | None = None) -> list[ScoreRow]:
     """Return the scores of a mining by key; the row of all pairs follows those of its patterns."""
     rows = db.read(SPEC, version=version, where=any_of("mining", [mining]))

@@ -219,7 +219,10 @@ def _score(context: Context, failed: Mapping[AnswerName, str]) -> None:
         candidates += asked_before(given, len(plan.questions), _names(plan.candidates))
     choices = {row.name: row.choice for row in given}
     rows, compared = score_all(mining, plan.questions, candidates, choices)
-    scores.replace(db, mining, rows)
+    if context.facts["published"]:
+        scores.upsert(db, rows)
+    else:
+        scores.replace(db, mining, rows)
     comparisons.replace(db, mining, compared)
 
 

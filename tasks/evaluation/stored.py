@@ -11,7 +11,7 @@ from typing import Any, Final
 from tasks.benchmarks.question import Question
 from tasks.protocols import PROTOCOLS
 from tasks.protocols.protocol import LOGPROBS, Protocol
-from tasks.protocols.rescoring import group_by_asked, rescore, spread
+from tasks.protocols.rescoring import Rescored, group_by_asked, rescore, spread
 
 FEW_PAIRS: Final = 30
 """Of fewer pairs a single one moves the score by more than three points."""
@@ -93,17 +93,25 @@ def spread_of(
         return None
     numbers = {question.number for question in questions}
     kept = {number: reply for number, reply in replies.items() if number in numbers}
-    scored = [rescore(PROTOCOLS[name], questions, kept, key=key, seed=seed) for name in alike]
+    scored: list[Rescored] = []
+    told: dict[str, dict[str, Any]] = {}
+    for name in alike:
+        try:
+            one = rescore(PROTOCOLS[name], questions, kept, key=key, seed=seed)
+        except ValueError as error:  # a pair rule that takes complete answers only
+            told[name] = {"refused": str(error)}
+            continue
+        scored.append(one)
+        told[name] = {
+            "pair_accuracy": one.score.pair_accuracy,
+            "question_accuracy": one.score.question_accuracy,
+            "unread": one.score.unread,
+        }
+    if not scored:
+        return None
     found = spread(scored)
     return {
-        "protocols": {
-            one.protocol: {
-                "pair_accuracy": one.score.pair_accuracy,
-                "question_accuracy": one.score.question_accuracy,
-                "unread": one.score.unread,
-            }
-            for one in scored
-        },
+        "protocols": told,
         "low": found.low,
         "high": found.high,
         "lowest": found.lowest,

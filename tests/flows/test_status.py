@@ -4,7 +4,7 @@ import subprocess
 import sys
 
 from flows.cli import build_parser
-from flows.commands import parameters
+from flows.parameters import parameters
 from flows.server import ROOT
 from flows.settings import Settings
 from flows.status import status

@@ -1,0 +1,62 @@
+"""The options of `mmvp evaluate`: who is asked what, and how.
+
+Put here: options and their help.
+Keep out: what they do (`flows.commands`).
+"""
+
+import argparse
+
+
+def add_asking(verb: argparse.ArgumentParser) -> None:
+    """Add the options of how models are asked."""
+    verb.add_argument(
+        "--model",
+        "--models",
+        dest="models",
+        nargs="+",
+        metavar="MODEL",
+        help="models to ask: folders, hub names, openai:NAME, openai:NAME@URL, anthropic:NAME, "
+        "gemini:NAME",
+    )
+    verb.add_argument(
+        "--protocol",
+        "--protocols",
+        dest="protocols",
+        nargs="+",
+        metavar="NAME",
+        help="how they are asked and read (docs/evaluate.md)",
+    )
+    verb.add_argument(
+        "--controls",
+        nargs="+",
+        metavar="C",
+        help="ask again with: text-only blank-image other-image swapped-options numbered",
+    )
+    verb.add_argument("--repeats", type=int, metavar="N", help="ask each question N times (1)")
+    verb.add_argument("--prices", metavar="FILE", help="what models on servers cost, as JSON")
+    verb.add_argument("--budget", type=float, metavar="X", help="the most to spend")
+    verb.add_argument("--timeout-s", type=float, metavar="S", help="for one answer (120)")
+    verb.add_argument("--at-once", type=int, metavar="N", help="calls at once, at most (64)")
+    verb.add_argument(
+        "--allow-incomplete", action="store_true", help="score although answers are missing"
+    )
+
+
+def add_benchmark(verb: argparse.ArgumentParser) -> None:
+    """Add the options of what they are asked, and of answers that are stored already."""
+    verb.add_argument(
+        "--benchmark",
+        metavar="DIR",
+        help="a published benchmark's folder or CSV, as MMVP's and MMVP-VLM's (default: the mined)",
+    )
+    verb.add_argument("--answers", metavar="FILE", help="score the answers in this file instead")
+    verb.add_argument(
+        "--key", choices=("original", "corrected", "excluded"), help="the answer key to print"
+    )
+    verb.add_argument("--name", metavar="MODEL", help="what to call the model of --answers")
+    verb.add_argument(
+        "--draw-seed",
+        type=int,
+        metavar="N",
+        help="with --answers: draw lots where the protocol's harness does",
+    )
