@@ -24,6 +24,7 @@ MUST_NOT_IMPORT = {
     "tasks/bridges/": {"prefect", "storage", "distributed", "torch"},
     "tasks/corpora/": {"prefect", "storage", "distributed"},
     "tasks/encoders/": {"prefect", "storage", "distributed"},
+    "tasks/general/": {"prefect", "storage", "distributed", "torch"},
     "tasks/mof/": {"prefect", "storage", "distributed"},
     "tasks/report/": {"prefect", "storage", "distributed", "torch"},
     "tasks/scenes/": {"prefect", "storage", "distributed", "torch"},
