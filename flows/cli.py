@@ -117,6 +117,7 @@ def build_parser() -> argparse.ArgumentParser:
     similar.add_argument("--device", choices=("auto", "cpu", "cuda"), help="where encoders run")
     _add_export(verbs)
     _add_convert(_verb(verbs, "convert", "the paper's released MoF checkpoint, for transformers"))
+    _add_general(_verb(verbs, "general", "the general ability that stored answers show"))
     _add_plan(_verb(verbs, "plan", "time, memory and disk of a run, from this machine's rates"))
     show = _verb(verbs, "show", "the rows of a table, in a stable order")
     show.add_argument("table", choices=TABLES)
@@ -341,6 +342,30 @@ def _add_export(verbs: Any) -> None:
     benchmark.add_argument(
         "--to", required=True, metavar="DIR", help="new folder, or earlier export"
     )
+
+
+def _add_plan(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument(
+        "--images",
+        type=float,
+        nargs="+",
+        default=(1e6, 1e7, 1e8, 1e9),
+        metavar="N",
+        help="so many images (1e6 1e7 1e8 1e9)",
+    )
+    _add_encoders(verb)
+    _add_mining(verb)
+    _add_workers(verb)
+
+
+def _add_general(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("--bench", required=True, choices=("pope", "vqa"), help="what was asked")
+    for name, text in (
+        ("data", "its questions; POPE has a file a split (docs/bridges.md)"),
+        ("answers", "what was said, a file for each file of questions, in the same order"),
+    ):
+        verb.add_argument(f"--{name}", nargs="+", required=True, metavar="FILE", help=text)
+    verb.add_argument("--images", metavar="DIR", help="check that its images are there")
 
 
 def _add_convert(verb: argparse.ArgumentParser) -> None:

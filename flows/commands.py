@@ -33,6 +33,7 @@ def run(options: argparse.Namespace) -> int:
         "similar": _similar,
         "plan": _plan,
         "export": _export,
+        "general": _general,
         "convert": _convert,
     }
     verb = verbs.get(options.verb, _flow)
@@ -261,19 +262,17 @@ def _plan(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def _export(options: argparse.Namespace) -> dict[str, Any]:
-    export = {"model": _export_model, "benchmark": _export_benchmark}[options.what]
-    return export(options)
+    if options.what == "model":
+        return _export_model(options)
+    from flows.export_benchmark import run as export_benchmark
+
+    return export_benchmark(options)
 
 
-def _export_benchmark(options: argparse.Namespace) -> dict[str, Any]:
-    from flows.export_benchmark import export_benchmark
+def _general(options: argparse.Namespace) -> dict[str, Any]:
+    from flows.general import run as general
 
-    to = Path(options.to)
-    found = export_benchmark(Settings.read(), options.benchmark, options.layout, to)
-    if not options.json:
-        left = "".join(f", {count} left out: {why}" for why, count in found["left_out"].items())
-        print(f"{found['name']}: {found['pairs']} pairs in {found['folder']}{left}")
-    return found
+    return general(options)
 
 
 def _export_model(options: argparse.Namespace) -> dict[str, Any]:

@@ -4,6 +4,7 @@ Put here: choosing the questions, their lineage, and reading their images from t
 Keep out: numbering and writing (`tasks.exporting`).
 """
 
+import argparse
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -37,12 +38,12 @@ def export_benchmark(settings: Settings, benchmark: str, layout: str, to: Path) 
     to = to.expanduser().absolute()
     check_free(to)
     db = Database(settings.store)
-    run = runs.latest(db, "questions")
-    if run is None:
+    latest = runs.latest(db, "questions")
+    if latest is None:
         message = "no questions were written yet; run `mmvp questions`, or `mmvp run`"
         raise ValueError(message)
-    mining = str(run.settings["figures"]["mine"]["mining"])
-    receipt = run.receipts["questions"]
+    mining = str(latest.settings["figures"]["mine"]["mining"])
+    receipt = latest.receipts["questions"]
     written = questions.read(db, mining, version=receipt.version)
     rows = [row for row in written if row.benchmark == benchmark]
     if not rows:
@@ -50,7 +51,7 @@ def export_benchmark(settings: Settings, benchmark: str, layout: str, to: Path) 
         message = f"the latest mining has no benchmark {benchmark!r}; there are: {there}"
         raise ValueError(message)
     lineage = _lineage(db, benchmark, mining, receipt.digest)
-    held = _held(db, run)
+    held = _held(db, latest)
     record = write_benchmark(
         to,
         number_pairs(rows),
@@ -59,6 +60,16 @@ def export_benchmark(settings: Settings, benchmark: str, layout: str, to: Path) 
         read_image=lambda image: _read_image(image, held.get(image, ())),
     )
     return {**record, "folder": str(to)}
+
+
+def run(options: argparse.Namespace) -> dict[str, Any]:
+    """Export what the options name, and print a line about it unless JSON is asked for."""
+    to = Path(options.to)
+    found = export_benchmark(Settings.read(), options.benchmark, options.layout, to)
+    if not options.json:
+        left = "".join(f", {count} left out: {why}" for why, count in found["left_out"].items())
+        print(f"{found['name']}: {found['pairs']} pairs in {found['folder']}{left}")
+    return found
 
 
 def _lineage(db: Database, benchmark: str, mining: str, digest: str) -> Lineage:

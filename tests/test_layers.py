@@ -25,6 +25,7 @@ MUST_NOT_IMPORT = {
     "tasks/corpora/": {"prefect", "storage", "distributed"},
     "tasks/encoders/": {"prefect", "storage", "distributed"},
     "tasks/graders/": {"prefect", "storage", "distributed", "torch"},
+    "tasks/general/": {"prefect", "storage", "distributed", "torch"},
     "tasks/mof/": {"prefect", "storage", "distributed"},
     "tasks/report/": {"prefect", "storage", "distributed", "torch"},
     "tasks/scenes/": {"prefect", "storage", "distributed", "torch"},
