@@ -19,10 +19,19 @@ NOTHING_KNOWN = (0.0, 1.0)
         (0, 20, 0.0, 0.1611, "Newcombe 1998, table I"),
         (1, 29, 0.0061, 0.1718, "Newcombe 1998, table I"),
         (37, 150, 0.1846, 0.3214, "by hand, z = 1.959964: LLaVA-1.5 of the paper, 24.7 %"),
+        (37, 150, 0.1845816296, 0.3214032943, "statsmodels 0.15.0, proportion_confint"),
+        (148, 150, 0.9526930913, 0.9963358708, "statsmodels 0.15.0: a perfect model, old key"),
+        (150, 150, 0.9750297556, 1.0, "statsmodels 0.15.0"),
     ],
 )
 def test_wilson_is_that_of_the_textbooks(successes, n, low, high, source):
     assert wilson(successes, n) == pytest.approx((low, high), abs=5e-5), source
+
+
+def test_24_7_percent_of_150_pairs_are_between_18_5_and_32_1():
+    low, high = wilson(37, 150)
+
+    assert (round(100 * low, 1), round(100 * high, 1)) == (18.5, 32.1)
 
 
 def test_of_no_trials_nothing_is_known():
@@ -60,6 +69,19 @@ def test_the_bootstrap_is_that_of_resampling_whole_pairs(kinds):
     found = question_interval(right_P.tolist())
 
     assert found == pytest.approx(tuple(np.quantile(drawn, [0.025, 0.975])), abs=0.012)
+
+
+def test_the_bootstrap_is_that_of_scipy():
+    right_P = np.repeat([0, 1, 2], (50, 60, 40))
+    found = stats.bootstrap(
+        (right_P / 2,),
+        np.mean,
+        n_resamples=20_000,
+        method="percentile",
+        rng=np.random.default_rng(7),
+    ).confidence_interval
+
+    assert question_interval(right_P.tolist()) == pytest.approx(tuple(found), abs=0.012)
 
 
 def test_questions_that_go_together_count_as_one():
@@ -110,6 +132,7 @@ def test_a_hundred_thousand_pairs_are_no_trouble():
         (3, 3, 1.0, "as even as can be"),
         (0, 0, 1.0, "no pair tells them apart"),
         (1, 0, 1.0, "one pair proves nothing"),
+        (3, 12, 0.03515625, "statsmodels 0.15.0, mcnemar(exact=True)"),
         (86, 150, 3.716e-5, "Agresti: the approval ratings, 86 and 150 who changed their minds"),
     ],
 )
@@ -133,6 +156,10 @@ def test_mcnemar_is_symmetric_and_that_of_scipy(only_a, only_b):
     ("p_values", "corrected"),
     [
         ([0.01, 0.04, 0.03, 0.005], [0.03, 0.06, 0.06, 0.02]),
+        (  # statsmodels 0.15.0, multipletests(method="holm")
+            [0.001, 0.2, 0.03, 0.03, 0.9, 0.004, 0.05, 0.012, 0.5],
+            [0.009, 0.6, 0.18, 0.18, 1.0, 0.032, 0.2, 0.084, 1.0],
+        ),
         ([0.6, 0.5], [1.0, 1.0]),
         ([0.02, 0.02, 0.02], [0.06, 0.06, 0.06]),
         ([0.04], [0.04]),
