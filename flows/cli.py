@@ -128,20 +128,6 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _add_plan(verb: argparse.ArgumentParser) -> None:
-    verb.add_argument(
-        "--images",
-        type=float,
-        nargs="+",
-        default=(1e6, 1e7, 1e8, 1e9),
-        metavar="N",
-        help="so many images (1e6 1e7 1e8 1e9)",
-    )
-    _add_encoders(verb)
-    _add_mining(verb)
-    _add_workers(verb)
-
-
 def _verb(verbs: Any, name: str, text: str) -> argparse.ArgumentParser:
     verb: argparse.ArgumentParser = verbs.add_parser(
         name, help=text, description=text[0].upper() + text[1:] + "."
