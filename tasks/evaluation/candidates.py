@@ -36,7 +36,7 @@ class EvaluateConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     protocols: tuple[str, ...] | None = None
-    """Names of protocols (docs/protocols.md). None: option-logprob and free for models of our own
+    """Names of protocols (docs/evaluate.md). None: option-logprob and free for models of our own
     mined benchmarks, letter for models on a server and for published benchmarks."""
 
     controls: tuple[str, ...] = ()

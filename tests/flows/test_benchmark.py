@@ -1,0 +1,158 @@
+"""A published benchmark put to models, from its folder to scores, over real HTTP."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from flows.benchmark import benchmark
+from flows.scoreboard import headline
+from flows.settings import Settings
+from flows.stored_answers import score_file
+from storage import answers
+from storage.database import Database
+from tasks.evaluation.candidates import EvaluateConfig
+from tests import pictures
+from tests.flows import runs
+from tests.tasks.backends.server import completion, serve
+
+HEADER = "lndex,Question,Options,Correct Answer\n"
+SECRET = "sk-planted-0123456789abcdef"
+PAIRS = 3
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A benchmark in MMVP's layout: the first image of a pair is open, the second closed."""
+    place = tmp_path / "doors"
+    lines = [
+        f"{number},Is door {pair} open or closed?,(a) Open (b) Closed,({'ab'[(number - 1) % 2]})\n"
+        for pair in range(1, PAIRS + 1)
+        for number in (2 * pair - 1, 2 * pair)
+    ]
+    place.mkdir()
+    (place / "Questions.csv").write_text(HEADER + "".join(lines))
+    for number in range(1, 2 * PAIRS + 1):
+        pictures.draw_photo(place / "MMVP Images" / f"{number}.png", number)
+    return place
+
+
+@pytest.fixture(autouse=True)
+def key(monkeypatch):
+    monkeypatch.setenv("MMVP_API_KEY", SECRET)
+
+
+def sees(folder):
+    """A server that knows the pictures: the first of each pair is (a)."""
+    from base64 import b64encode
+
+    known = {
+        b64encode(file.read_bytes()).decode(): "ba"[int(file.stem) % 2]
+        for file in (folder / "MMVP Images").iterdir()
+    }
+
+    def script(number, body):
+        url = body["messages"][-1]["content"][0]["image_url"]["url"]
+        return 200, completion(f"({known[url.partition(',')[2]]})"), {}
+
+    return script
+
+
+def asking(stub, **changes):
+    return EvaluateConfig(models=(f"openai:stub@{stub.url}",), **changes)
+
+
+def test_a_server_is_asked_once_and_scored_and_its_key_is_nowhere(server, cluster, home, folder):
+    with serve(sees(folder)) as stub:
+        found = benchmark(str(folder), config=asking(stub), workers=cluster)
+        again = benchmark(str(folder), config=asking(stub), workers=cluster)
+
+    assert len(stub.bodies) == 2 * PAIRS
+    assert stub.headers[0]["Authorization"] == f"Bearer {SECRET}"
+    one = headline(found["scores"])
+    assert (one["benchmark"], one["protocol"], one["pairs"]) == ("doors", "letter", PAIRS)
+    assert (one["pair_accuracy"], one["question_accuracy"], one["unread"]) == (1, 1, 0)
+    assert again["stages"]["evaluate"]["state"] == "current"
+    assert [row["choice"] for row in runs.shown("answers")] == ["Open", "Closed"] * PAIRS
+    held = [file for file in home.rglob("*") if file.is_file()]
+    assert held
+    assert not [file for file in held if SECRET.encode() in file.read_bytes()]
+
+
+def test_calls_that_fail_are_recorded_and_only_they_are_made_again(server, cluster, home, folder):
+    script = sees(folder)
+
+    def refuses(number, body):
+        said = body["messages"][-1]["content"][1]["text"]
+        return (400, "no", {}) if "door 2" in said else script(number, body)
+
+    with serve(refuses) as stub:
+        with pytest.raises(ValueError, match=r"2 of 6 questions have no answer .*rejected"):
+            benchmark(str(folder), config=asking(stub), workers=cluster)
+        stub.script, first = script, len(stub.bodies)
+        failed = [row for row in answers.read(Database(str(home / "store"))) if row.failure]
+        benchmark(str(folder), config=asking(stub), workers=cluster)
+
+    assert {row.response for row in failed} == {""}
+    assert len(failed) == 2
+    assert (first, len(stub.bodies)) == (6, 8)
+
+
+def test_a_model_that_looks_is_told_from_one_that_does_not(server, cluster, home, folder):
+    config = {"controls": ("other-image", "text-only", "swapped-options")}
+    script = sees(folder)
+
+    def looks(number, body):
+        parts = body["messages"][-1]["content"]
+        if isinstance(parts, str) or len(parts) == 1:
+            return 200, completion("(a)"), {}
+        status, said, headers = script(number, body)
+        if "(a) Closed" in parts[1]["text"]:  # it reads the options, too
+            letter = said["choices"][0]["message"]["content"]
+            said = completion({"(a)": "(b)", "(b)": "(a)"}[letter])
+        return status, said, headers
+
+    with serve(looks) as stub:
+        found = benchmark(str(folder), config=asking(stub, **config), workers=cluster)
+
+    by_way = {row["protocol"]: row for row in found["scores"] if row["pattern"] is None}
+    assert by_way["letter"]["both_right"] == 1
+    assert by_way["letter+other-image"]["swapped"] == 1
+    assert by_way["letter+text-only"]["same_answer"] == 1
+    assert by_way["letter+swapped-options"]["both_right"] == 1
+    assert headline(found["scores"]) == {}
+
+
+def test_stored_answers_stand_beside_those_of_models(server, cluster, home, folder, tmp_path):
+    file = tmp_path / "always-a.jsonl"
+    lines = [{"question_id": n, "response": "(a)"} for n in range(1, 2 * PAIRS + 1)]
+    file.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    stored = {"place": str(folder), "protocol": "letter", "key": "corrected"}
+    with serve(sees(folder)) as stub:
+        score_file(Settings.read(), file, **stored)
+        found = benchmark(str(folder), config=asking(stub), workers=cluster)
+
+    overall = {row["model"]: row["pair_accuracy"] for row in found["scores"]}
+    assert overall == {f"openai:stub@{stub.url}": 1, "always-a": 0}
+
+
+def test_a_file_that_lacks_answers_gives_no_score_unless_asked(home, folder, tmp_path):
+    file = tmp_path / "few.jsonl"
+    file.write_text('{"question_id": 1, "response": "(a)"}\n')
+    stored = {"place": str(folder), "protocol": "letter", "key": None}
+
+    with pytest.raises(ValueError, match=r"of 6 questions 5 have no line and 0 hold a failed"):
+        score_file(Settings.read(), file, **stored)
+    found = score_file(Settings.read(), file, **stored, allow_incomplete=True)
+
+    assert (found["complete"], found["missing"], found["unread"]) == (False, 5, 5)
+    assert Path(home / "store").is_dir()
+
+
+def test_a_benchmark_without_images_says_that_answers_can_still_be_scored(
+    server, cluster, home, folder
+):
+    (folder / "MMVP Images").rename(folder / "elsewhere")
+
+    with pytest.raises(ValueError, match="has no images, so no model can be asked"):
+        benchmark(str(folder), workers=cluster)
