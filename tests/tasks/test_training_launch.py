@@ -32,7 +32,7 @@ HANGING = """
 import signal, sys, time, torch.distributed as d
 signal.signal(signal.SIGTERM, signal.SIG_IGN)
 d.init_process_group("gloo")
-print("up", d.get_rank(), flush=True)
+print(f"up {d.get_rank()}\\n", end="", flush=True)
 d.barrier() if d.get_rank() == 0 else time.sleep(600)
 """
 ORPHANS = """
