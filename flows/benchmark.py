@@ -100,4 +100,6 @@ def _read_images(
         ingest(corpora, IngestConfig(), workers, False)  # noqa: FBT003 # Prefect takes them by place
         if by_statements:  # only CLIPs look at vectors
             embed(corpora, encoders.clip, encoders.ssl, encoders.control, workers)
-        return dict(run.receipts)
+        receipts = dict(run.receipts)
+    run.settings.pop("corpora")  # what the next command works on stays what it was
+    return receipts

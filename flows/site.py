@@ -61,9 +61,7 @@ class Run:
         finally:
             found = {prefix + name: receipt for name, receipt in self.receipts.items()}
             self.receipts, self.prefix = receipts | found, ""
-            self.settings.pop("corpora", None)
-            if corpora is not None:
-                self.settings["corpora"] = corpora
+            self.settings["corpora"] = corpora
 
     def summary(self) -> dict[str, Any]:
         """Return the `--json` output of the run."""
