@@ -9,6 +9,7 @@ from flows.conversations import conversations
 from flows.export import Wanted, export_model
 from flows.mmvp import mmvp
 from flows.settings import Settings
+from tasks.evaluation.asking import Asked
 from tasks.evaluation.local import LocalModel
 from tasks.mining.thresholds import MineConfig
 from tasks.recipes.large import LargeConfig
@@ -80,6 +81,7 @@ def test_models_of_a_recipe_are_trained_by_torchrun_and_scored_on_the_mined_pair
     )
     assert exported["model"] == name
     assert "| part `language` | `language-" in (home / "exported" / "README.md").read_text()
-    assert LocalModel(home / "exported").prompt("Is it red?").count("<image>") == 1
+    asked = Asked("q", "image", (), "Is it red?", ("yes", "no"))
+    assert LocalModel(home / "exported").prompt(asked).count("<image>") == 1
     for stage in ("adapter", "instruct"):
         assert "is written" in (folder / stage / "train.log").read_text()
