@@ -30,7 +30,7 @@ import torch
 
 from benchmarks.measuring import interleaved, parser_of, read_options, show
 from tasks.backends import OpenAIServer, Pacing, Reply, ask_all
-from tasks.evaluation.asking import FREE, OPTION_LOGPROB, Asked
+from tasks.evaluation.asking import GREEDY, LIKELIER, Asked
 from tasks.evaluation.local import ROWS, LocalModel
 from tests.tasks.backends.asked import images, requests
 from tests.tasks.backends.server import completion, serve
@@ -56,7 +56,7 @@ def local(options: argparse.Namespace) -> list[dict[str, Any]]:
         with tempfile.TemporaryDirectory() as place:
             save(family, Path(place))
             models = {rows: LocalModel(Path(place), rows=rows) for rows in (1, *options.rows)}
-        for protocol in (OPTION_LOGPROB, FREE):
+        for protocol in (LIKELIER, GREEDY):
             named = {"model": family, "protocol": protocol}
             found += [named | row for row in ask_each_way(models, protocol, options)]
     return found

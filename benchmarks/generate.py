@@ -24,8 +24,8 @@ import torch
 
 from benchmarks.measuring import interleaved, parser_of, read_options, show
 from benchmarks.train import WORDS, make_config
-from tasks.evaluation.asking import FREE, OPTION_LOGPROB, Asked
-from tasks.evaluation.local import MOST_NEW_TOKENS, LocalModel
+from tasks.evaluation.asking import GREEDY, LIKELIER, Asked
+from tasks.evaluation.local import LocalModel
 from tasks.exporting.model import make_processor
 from tasks.mof import MofConfig, MofForConditionalGeneration
 from tasks.training.material import Example
@@ -78,7 +78,7 @@ def measure(options: argparse.Namespace, folder: Path) -> list[dict[str, Any]]:
     models = {rows: LocalModel(folder, device=options.device, rows=rows) for rows in options.rows}
     clock = seconds_on_gpu if options.device == "cuda" else interleaved
     found = []
-    for protocol, answers in ((OPTION_LOGPROB, len(OPTIONS)), (FREE, MOST_NEW_TOKENS)):
+    for protocol, answers in ((LIKELIER, len(OPTIONS)), (GREEDY, GREEDY.decoding.most_tokens)):
         works = {
             str(rows): lambda model=model, protocol=protocol: model.ask(protocol, asked, pictures)
             for rows, model in models.items()
@@ -88,10 +88,10 @@ def measure(options: argparse.Namespace, folder: Path) -> list[dict[str, Any]]:
         for rows, taken in seconds.items():
             found.append(
                 {
-                    "protocol": protocol,
+                    "protocol": protocol.asks,
                     "rows at once": int(rows),
                     "questions/s": len(asked) / taken,
-                    "options/s" if protocol == OPTION_LOGPROB else "new tokens/s": (
+                    "options/s" if protocol == LIKELIER else "new tokens/s": (
                         answers * len(asked) / taken
                     ),
                     "against one by one": single / taken,
@@ -110,9 +110,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as place:
         save_model(options.device, Path(place))
         rows = measure(options, Path(place))
-    for protocol in (OPTION_LOGPROB, FREE):
-        own = [row for row in rows if row["protocol"] == protocol]
-        show(f"asking on {options.device}: {protocol}", own, options)
+    for protocol in (LIKELIER, GREEDY):
+        own = [row for row in rows if row["protocol"] == protocol.asks]
+        show(f"asking on {options.device}: {protocol.asks}", own, options)
 
 
 if __name__ == "__main__":
