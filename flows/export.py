@@ -157,7 +157,5 @@ def _encoders(
 
 
 def _scores(db: Database) -> list[ScoreRow]:
-    run = runs.latest(db, "scores")
-    if run is None:
-        return []
-    return scores.read(db, run.settings["figures"]["mine"]["mining"])
+    run = runs.latest(db, "scores", mined=True)
+    return [] if run is None else scores.read(db, run.mining)

@@ -38,11 +38,11 @@ def export_benchmark(settings: Settings, benchmark: str, layout: str, to: Path) 
     to = to.expanduser().absolute()
     check_free(to)
     db = Database(settings.store)
-    latest = runs.latest(db, "questions")
+    latest = runs.latest(db, "questions", mined=True)
     if latest is None:
         message = "no questions were written yet; run `mmvp questions`, or `mmvp run`"
         raise ValueError(message)
-    mining = str(latest.settings["figures"]["mine"]["mining"])
+    mining = latest.mining
     receipt = latest.receipts["questions"]
     written = questions.read(db, mining, version=receipt.version)
     rows = [row for row in written if row.benchmark == benchmark]

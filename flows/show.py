@@ -108,8 +108,7 @@ def _pairs(db: Database) -> list[Row]:
     if run is None:
         return []
     held = paths.images(db, run.settings["corpora"], version=run.receipts["paths"].version)
-    mining = run.settings["figures"]["mine"]["mining"]
-    found = pairs.read(db, mining, version=run.receipts["pairs"].version)
+    found = pairs.read(db, run.mining, version=run.receipts["pairs"].version)
     return [
         {
             "pair_id": row.pair_id,
@@ -132,7 +131,7 @@ def _duplicates(db: Database) -> list[Row]:
     if run is None:
         return []
     held = paths.images(db, run.settings["corpora"], version=run.receipts["paths"].version)
-    found = duplicates.read(db, _mining(run), version=run.receipts["duplicates"].version)
+    found = duplicates.read(db, run.mining, version=run.receipts["duplicates"].version)
     return [
         _ordered(asdict(row), ("pair_id", "image_a", "image_b"))
         | {"path_a": held[row.image_a][0], "path_b": held[row.image_b][0]}
@@ -140,13 +139,8 @@ def _duplicates(db: Database) -> list[Row]:
     ]
 
 
-def _mining(run: RunRow) -> str:
-    """Return the mining of a run, or the published set that it asked."""
-    return str(run.settings.get("set") or run.settings["figures"]["mine"]["mining"])
-
-
 def _benchmark(run: RunRow) -> str | None:
-    return None if "set" in run.settings else MINED
+    return None if run.is_published else MINED
 
 
 def _questions(db: Database) -> list[Row]:
@@ -155,7 +149,7 @@ def _questions(db: Database) -> list[Row]:
     if run is None:
         return []
     version = run.receipts["questions"].version
-    found = questions.read(db, _mining(run), version=version, benchmark=_benchmark(run))
+    found = questions.read(db, run.mining, version=version, benchmark=_benchmark(run))
     first = (
         "question_id",
         "pair_id",
@@ -174,9 +168,9 @@ def _answers(db: Database) -> list[Row]:
     run = runs.latest(db, "answers")
     if run is None:
         return []
-    rows = questions.read(db, _mining(run), benchmark=_benchmark(run))
+    rows = questions.read(db, run.mining, benchmark=_benchmark(run))
     asked = {row.question_id for row in rows}
-    found = scores.read(db, _mining(run), version=run.receipts["scores"].version)
+    found = scores.read(db, run.mining, version=run.receipts["scores"].version)
     ways = {(row.model, row.protocol) for row in found}
     given = answers.read(
         db,
@@ -200,7 +194,7 @@ def _of_mining(db: Database, table: str, read: Callable[..., Sequence[Any]]) -> 
     run = runs.latest(db, table)
     if run is None:
         return []
-    found = read(db, _mining(run), version=run.receipts[table].version)
+    found = read(db, run.mining, version=run.receipts[table].version)
     return [
         {name: value for name, value in asdict(row).items() if name != "mining"} for row in found
     ]

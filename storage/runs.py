@@ -41,6 +41,18 @@ class RunRow:
     settings: Mapping[str, Any]
     receipts: Mapping[str, Receipt]
 
+    @property
+    def is_published(self) -> bool:
+        """Whether the run was about a published benchmark, and not about mined pairs."""
+        return "set" in self.settings
+
+    @property
+    def mining(self) -> str:
+        """The mining that the run was about, or the set of a published benchmark."""
+        if self.is_published:
+            return str(self.settings["set"])
+        return str(self.settings["figures"]["mine"]["mining"])
+
 
 def add(db: Database, row: RunRow) -> None:
     """Record a run."""
@@ -73,13 +85,24 @@ def read(db: Database) -> list[RunRow]:
     return sorted(rows, key=lambda row: row.finished)
 
 
-def latest(db: Database, receipt: str, corpora: Sequence[str] | None = None) -> RunRow | None:
-    """Return the last run, of these corpora, that left a receipt of this name; None if none did."""
+def latest(
+    db: Database,
+    receipt: str,
+    corpora: Sequence[str] | None = None,
+    *,
+    mined: bool = False,
+) -> RunRow | None:
+    """Return the last run, of these corpora, that left a receipt of this name; None if none did.
+
+    With `mined`, runs on published benchmarks do not count.
+    """
     return next(
         (
             run
             for run in reversed(read(db))
-            if receipt in run.receipts and corpora in (None, run.settings.get("corpora"))
+            if receipt in run.receipts
+            and corpora in (None, run.settings.get("corpora"))
+            and not (mined and run.is_published)
         ),
         None,
     )
