@@ -22,8 +22,9 @@ from tasks.backends import Failure, Reply
 from tasks.benchmarks import Question, QuestionSet
 from tasks.bridges import read_replies
 from tasks.evaluation.benchmark import read_benchmark
-from tasks.evaluation.rows import label, question_name, questions_of, rows_of, set_name
+from tasks.evaluation.rows import label, question_name, question_of, rows_of, set_name
 from tasks.evaluation.stored import score_replies
+from tasks.exporting.benchmark_pairs import number_pairs
 from tasks.protocols import protocol_named
 
 
@@ -98,27 +99,30 @@ def _published(place: str) -> Benchmark:
     found = read_benchmark(Path(place).expanduser())
     name = set_name(found)
     if isinstance(found, QuestionSet):
-        names = {question_name(name, q.number): q.number for q in found.questions}
-        return Benchmark(name, label(found.name), found.questions, names, found.notes)
-    by_id = questions_of(rows_of(found, {}))
-    names = {row: question.number for row, question in by_id.items()}
-    return Benchmark(name, label(found.name), list(by_id.values()), names, found.notes)
+        asked = list(found.questions)
+        names = {question_name(name, q.number): q.number for q in asked}
+    else:
+        numbered = list(enumerate(rows_of(found, {}), start=1))
+        asked = [question_of(row, number) for number, row in numbered]
+        names = {row.question_id: number for number, row in numbered}
+    return Benchmark(name, label(found.name), asked, names, found.notes)
 
 
 def _mined(settings: Settings) -> Benchmark:
+    """Return the mined questions, by the numbers that `mmvp export benchmark` gives them."""
     db = Database(settings.store)
     run = runs.latest(db, "pairs")
-    mining = "" if run is None else str(run.settings["figures"]["mine"]["mining"])
-    rows = questions.read(db, mining, benchmark=MINED) if mining else []
-    if not rows:
+    rows = questions.read(db, run.mining, benchmark=MINED) if run is not None else []
+    if run is None or not rows:
         message = (
             f"the store {settings.store} has no mined questions; run `mmvp questions` first, or "
             f"name a published benchmark with --benchmark DIR"
         )
         raise ValueError(message)
-    by_id = questions_of(rows)
-    names = {name: question.number for name, question in by_id.items()}
-    return Benchmark(mining, MINED, list(by_id.values()), names, ())
+    numbered = [each for pair in number_pairs(rows) for each in pair.numbered]
+    asked = [question_of(row, number) for number, row in numbered]
+    names = {row.question_id: number for number, row in numbered}
+    return Benchmark(run.mining, MINED, asked, names, ())
 
 
 def _keep(settings: Settings, asked: Benchmark, result: Mapping[str, Any]) -> None:

@@ -4,6 +4,7 @@ Put here: the values that a reader returns, and the answer to a question under a
 Keep out: reading files (`questions`, `statements`), which labels are wrong (`keys`), beside this.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,6 +42,11 @@ class Question:
         if key == EXCLUDED:
             return self.original if self.original == self.corrected else None
         return self.corrected if key == CORRECTED else self.original
+
+
+def written(options: Sequence[str]) -> str:
+    """Return options as MMVP's file writes them: (a) Open (b) Closed."""
+    return " ".join(f"({letter}) {option}" for letter, option in zip("ab", options, strict=True))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

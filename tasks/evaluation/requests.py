@@ -13,7 +13,7 @@ from storage.questions import QuestionRow
 from tasks.benchmarks.question import Question
 from tasks.evaluation.asking import MMVP_VLM, Asked, Picture, request_of
 from tasks.evaluation.candidates import Candidate
-from tasks.evaluation.rows import questions_of
+from tasks.evaluation.rows import question_of
 from tasks.evaluation.ways import Way, way_named
 from tasks.fingerprints import code_digest, library_versions
 from tasks.protocols.protocol import LOGPROBS
@@ -57,14 +57,13 @@ def list_asked(
     ways = {name: way_named(name) for name in {one.way for one in readers}}
     asked = {}
     for pair in by_pair(rows).values() if readers else ():
-        questions = questions_of(pair)
         pictures = {row.question_id: _picture(row, held) for row in pair}
         for row in pair:
+            question = question_of(row)
             own = pictures[row.question_id]
             other = next((p for name, p in pictures.items() if name != row.question_id), own)
             for one in readers:
                 way = ways[one.way]
-                question = questions[row.question_id]
                 put = way.asks(question, row.question_id, own, other)
                 name = AnswerName(row.question_id, one.model, one.way)
                 asked[name] = ToAsk(name, way, put, question)

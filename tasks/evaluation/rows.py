@@ -10,7 +10,13 @@ from typing import Final
 
 from storage.questions import QuestionRow
 from tasks.benchmarks.keys import KEYS, ORIGINAL
-from tasks.benchmarks.question import Question, QuestionSet, StatementPair, StatementSet
+from tasks.benchmarks.question import (
+    Question,
+    QuestionSet,
+    StatementPair,
+    StatementSet,
+    written,
+)
 from tasks.fingerprints import digest
 from tasks.patterns import PATTERNS
 
@@ -98,36 +104,23 @@ def _pair_name(set_name: str, pair: int) -> str:
     return f"{set_name}-pair-{pair:04}"
 
 
-def questions_of(rows: Iterable[QuestionRow]) -> dict[str, Question]:
-    """Return rows of one benchmark as a protocol takes them, numbered from 1: id -> question.
+def question_of(row: QuestionRow, number: int = 1) -> Question:
+    """Return a row as a protocol takes it, without its image.
 
-    The two questions of a pair follow each other; published ones keep their order.
+    The questions `2n - 1` and `2n` are a pair; where only one is looked at, its number is nothing.
     """
-    ordered = sorted(rows, key=lambda row: (row.pair_id, row.attribute, *_place(row)))
-    return {
-        row.question_id: Question(
-            number=number,
-            pair=(number + 1) // 2,
-            image=None,
-            text=row.question,
-            options=(row.options[0], row.options[1]),
-            options_written=row.written or written(row.options),
-            original=row.options.index(row.answer),
-            corrected=row.options.index(row.corrected or row.answer),
-            pattern=row.pattern or row.attribute or None,
-        )
-        for number, row in enumerate(ordered, start=1)
-    }
-
-
-def _place(row: QuestionRow) -> tuple[str, str]:
-    """Return a question's place in its pair: by id of a published set, else by image."""
-    return (row.question_id if row.source == PUBLISHED else row.image), row.question_id
-
-
-def written(options: Iterable[str]) -> str:
-    """Return options as MMVP's file writes them: (a) Open (b) Closed."""
-    return " ".join(f"({letter}) {option}" for letter, option in zip("ab", options, strict=True))
+    first, second = row.options
+    return Question(
+        number=number,
+        pair=(number + 1) // 2,
+        image=None,
+        text=row.question,
+        options=(first, second),
+        options_written=row.written or written(row.options),
+        original=row.options.index(row.answer),
+        corrected=row.options.index(row.corrected or row.answer),
+        pattern=row.pattern or row.attribute or None,
+    )
 
 
 def answer_of(row: QuestionRow, key: str) -> str | None:
@@ -138,7 +131,7 @@ def answer_of(row: QuestionRow, key: str) -> str | None:
     """
     if key == row.key and key not in KEYS:
         return row.answer
-    place = questions_of([row])[row.question_id].answer(key)
+    place = question_of(row).answer(key)
     return None if place is None else row.options[place]
 
 

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Final, NamedTuple
 
-from tasks.benchmarks.question import Question
+from tasks.benchmarks.question import Question, written
 from tasks.evaluation.asking import BLANK, MMVP_VLM, NO_IMAGE, Asked, Manner, Picture
 from tasks.protocols import protocol_named
 from tasks.protocols.protocol import Prompt, Protocol
@@ -89,9 +89,7 @@ class Way(NamedTuple):
         if self.control != SWAPPED_OPTIONS:
             return question
         first, second = question.options
-        return replace(
-            question, options=(second, first), options_written=f"(a) {second} (b) {first}"
-        )
+        return replace(question, options=(second, first), options_written=written((second, first)))
 
     def _prompt(self, question: Question) -> Prompt:
         prompt = self.protocol.prompt(question)

@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tasks.exporting import lmms_eval_utils
-from tasks.exporting.benchmark_pairs import NumberedPair, ReadImage, file_of, question_of
+from tasks.exporting.benchmark_pairs import NumberedPair, ReadImage, file_of, numbered_question
 from tasks.protocols import prompts, rules
 
 OUR_IMPORT: Final = "from tasks.protocols.rules import read_letter\n"
@@ -162,7 +162,7 @@ def write_sheet(
 def _questions(pair: NumberedPair) -> Iterator[tuple[dict[str, Any], str]]:
     """Yield what is told of each question, and the id of its image."""
     for number, row in pair.numbered:
-        question = question_of(pair.pair, number, row)
+        question = numbered_question(number, row)
         yield (
             {
                 "number": number,

@@ -6,12 +6,13 @@ Keep out: layouts (`benchmark_mmvp`, `benchmark_harnesses`, beside this file).
 
 import io
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from PIL import Image
 
 from storage.questions import QuestionRow
 from tasks.benchmarks.question import Question
+from tasks.evaluation.rows import question_of
 from tasks.images import decode
 from tasks.patterns import PATTERNS
 
@@ -70,26 +71,14 @@ def number_pairs(rows: Sequence[QuestionRow]) -> list[NumberedPair]:
     return found
 
 
-def question_of(pair: int, number: int, row: QuestionRow) -> Question:
-    """Return a stored question as a published benchmark has it, without its image."""
-    place = row.options.index(row.answer)
-    first, second = row.options
-    return Question(
-        number=number,
-        pair=pair,
-        image=None,
-        text=row.question,
-        options=(first, second),
-        options_written=f"(a) {first} (b) {second}",
-        original=place,
-        corrected=place,
-        pattern=row.pattern,
-    )
-
-
 def questions_of(pairs: Sequence[NumberedPair]) -> list[Question]:
     """Return the questions of pairs by number, as exports have them, without images."""
-    return [question_of(pair.pair, number, row) for pair in pairs for number, row in pair.numbered]
+    return [numbered_question(number, row) for pair in pairs for number, row in pair.numbered]
+
+
+def numbered_question(number: int, row: QuestionRow) -> Question:
+    """Return a question as exports have it; what has no pattern gets none."""
+    return replace(question_of(row, number), pattern=row.pattern)
 
 
 def file_of(data: bytes) -> tuple[bytes, str]:

@@ -1,11 +1,13 @@
 """`mmvp export benchmark`: the questions of the latest mining, with their images, or why not."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
 from flows.cli import main
 from flows.settings import Settings
+from flows.stored_answers import score_file
 from storage import minings, paths, questions, runs
 from storage.database import Database
 from storage.minings import MiningRow
@@ -16,6 +18,7 @@ from storage.receipts import Receipt
 from storage.runs import RunRow
 from storage.tables import SPECS
 from tasks.benchmarks import read_questions
+from tasks.exporting.benchmark_pairs import number_pairs
 from tasks.images import image_id
 from tests.pictures import draw_photo
 
@@ -132,6 +135,43 @@ def test_its_questions_are_about_their_images(asked, tmp_path, capsys):
 
     found = read_questions(tmp_path / "out").questions
     assert [q.options[q.original] for q in found] == [row.answer for row in asked]
+
+
+def test_a_run_on_a_published_benchmark_changes_nothing(asked, db, tmp_path, capsys):
+    about = {"set": "mmvp-0123456789ab", "figures": {"benchmark": {}}}
+    (before,) = runs.read(db)
+    runs.add(db, replace(before, run="s", finished=2.0, flow="benchmark", settings=about))
+
+    code, found = export(capsys, tmp_path / "out", "--layout", "mmvp")
+
+    assert (code, found["pairs"]) == (0, 1)
+
+
+def test_answers_by_number_are_to_the_questions_that_exports_number_so(asked, db, tmp_path):
+    """Numbers follow patterns first, whatever the pairs are called."""
+    others = [
+        replace(
+            row, question_id=f"text {row.answer}", pair_id="0", attribute="text", pattern="Text"
+        )
+        for row in reversed(asked)
+    ]
+    rows = [replace(row, image=image) for row, image in zip(others, "ab", strict=True)]
+    questions.replace(db, MINING, [*asked, *rows])
+    (before,) = runs.read(db)
+    receipts = {"pairs": before.receipts["questions"]}
+    runs.add(db, replace(before, run="s", finished=2.0, receipts=receipts))
+    numbered = [row for pair in number_pairs([*asked, *rows]) for row in pair.rows]
+    lines = [
+        {"question_id": number, "response": row.answer}
+        for number, row in enumerate(numbered, start=1)
+    ]
+    file = tmp_path / "answers.jsonl"
+    file.write_text("".join(json.dumps(line) + "\n" for line in lines))
+
+    found = score_file(Settings.read(), file, place=None, protocol="letter", key=None)
+
+    assert [row.pair_id for row in numbered[2:]] == ["0", "0"]
+    assert (found["pairs"], found["pair_accuracy"]) == (2, 1)
 
 
 def test_what_is_not_there_is_named(asked, tmp_path, capsys):
