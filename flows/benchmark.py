@@ -63,7 +63,8 @@ def benchmark(
         )
         raise ValueError(message)
     encoders = EmbedConfig(clip=clip, ssl=ssl, control=control)
-    with open_run("benchmark", workers, {"set": set_name(found)}) as run:
+    name = set_name(found)
+    with open_run("benchmark", workers, {"set": name}) as run:
         corpora = [str(folder.resolve())]
         by_statements = isinstance(found, StatementSet)
         inputs = _read_images(run, corpora, encoders, workers, by_statements=by_statements)
@@ -75,14 +76,14 @@ def benchmark(
             encoders,
             corpora,
             inputs | {"questions": run.receipts["questions"]},
-            set_name(found),
+            name,
             [],
             published=True,
         )
         keep(run, run_stage(stage.STAGE, context))
-        rows = scores.read(run.site.db, set_name(found))
+        rows = scores.read(run.site.db, name)
         return run.summary() | {
-            "set": set_name(found),
+            "set": name,
             "notes": list(found.notes),
             "scores": [asdict(row) for row in rows],
         }

@@ -95,8 +95,7 @@ def upsert(db: Database, rows: Sequence[ScoreRow]) -> None:
         mine = [row for row in rows if row.mining == mining]
         names = {_way(row) for row in mine}
         kept = [row for row in read(db, mining) if _way(row) not in names]
-        if set(read(db, mining)) != {*kept, *mine}:
-            replace(db, mining, [*kept, *mine])
+        replace(db, mining, [*kept, *mine])
 
 
 def _way(row: ScoreRow) -> tuple[str, str, str, str]:

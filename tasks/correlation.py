@@ -21,6 +21,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
+from tasks.evaluation.asking import MMVP_VLM
+
 EXACT_POINTS: Final = 9
 """Up to so many points all orders are tried, 362,880 for the nine patterns; else some, by lot."""
 
@@ -204,9 +206,6 @@ class Correlated:
     correlation: Correlation
 
 
-CLIP_PROTOCOL: Final = "mmvp-vlm"
-
-
 def correlate_scores(
     clips: Iterable[Scored], models: Iterable[Scored], *, across: bool = False
 ) -> list[Correlated]:
@@ -216,8 +215,8 @@ def correlate_scores(
     rows of one benchmark are set against each other, unless `across` is true: then a CLIP's on
     MMVP-VLM can stand against a model's on MMVP, as in the paper.
     """
-    mine = _by_model(row for row in clips if row.protocol == CLIP_PROTOCOL)
-    theirs = _by_model(row for row in models if row.protocol != CLIP_PROTOCOL)
+    mine = _by_model(row for row in clips if row.protocol == MMVP_VLM)
+    theirs = _by_model(row for row in models if row.protocol != MMVP_VLM)
     found = []
     for (clip_benchmark, clip, _, _), clip_points in mine.items():
         for (benchmark, model, protocol, key), points in theirs.items():

@@ -105,11 +105,10 @@ class LocalModel:
         """Return what the model reads of an image and a question, up to where it answers."""
         return str(self._written(_turns(asked), add_generation_prompt=True))
 
-    def answer(self, asked: Asked, text: str) -> str:
+    def _answer(self, asked: Asked, text: str, prompt: str) -> str:
         """Return what follows the prompt if the model answers with a text, its end included."""
         said = {"role": "assistant", "content": [{"type": "text", "text": text}]}
         whole = self._written([*_turns(asked), said])
-        prompt = self.prompt(asked)
         # A template that writes a past answer otherwise than one to come: the bare text then.
         return whole.removeprefix(prompt).rstrip("\n") if whole.startswith(prompt) else text
 
@@ -117,16 +116,13 @@ class LocalModel:
         return str(self.processor.apply_chat_template(chat, tokenize=False, **options))
 
     def _likelier(self, questions: Sequence[Asked], pictures: Mapping[str, Pixels]) -> list[Reply]:
-        rows = [
-            _Row(
-                (number, place),
-                asked.image,
-                self.prompt(asked),
-                self.answer(asked, option),
-            )
-            for number, asked in enumerate(questions)
-            for place, option in enumerate(asked.options)
-        ]
+        rows = []
+        for number, asked in enumerate(questions):
+            prompt = self.prompt(asked)
+            rows += [
+                _Row((number, place), asked.image, prompt, self._answer(asked, option, prompt))
+                for place, option in enumerate(asked.options)
+            ]
         found: dict[Place, float] = {}
         for batch in self._batches(rows):
             for row, value in zip(batch, self._likelihoods(batch, pictures), strict=True):

@@ -10,16 +10,17 @@ the next run; a model that lacks answers gets no score unless that is asked for.
 """
 
 import logging
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 
 from storage import answers, comparisons, embeddings, models, paths, questions, scores
 from storage.answers import AnswerName, AnswerRow
+from storage.database import Database
 from storage.questions import QuestionRow
 from storage.receipts import Receipt, digest_rows
 from tasks.backends import Ledger, read_prices
@@ -40,7 +41,6 @@ from tasks.evaluation.journal import Journal
 from tasks.evaluation.remote import ask_server
 from tasks.evaluation.requests import ToAsk, by_pair, fingerprints, list_asked
 from tasks.evaluation.scoring import score_all
-from tasks.evaluation.ways import way_named
 from tasks.progress import Progress
 from tasks.shards import record
 from tasks.stage import Context, Outcome, Receipts, Site, Stage, made_by
@@ -53,6 +53,9 @@ NAME: Final = "evaluate"
 FAILED: Final = "failed"
 _SHOWN: Final = 3
 
+ToDo = dict[tuple[str, str], list[ToAsk]]
+"""What is still to be asked, by model and way; CLIPs are asked by pair and are not among them."""
+
 
 class Plan(NamedTuple):
     """Who is asked, about what, with which encoders."""
@@ -63,7 +66,6 @@ class Plan(NamedTuple):
     requests: Mapping[AnswerName, str]
     encoders: EmbedConfig
     identities: Mapping[str, EncoderIdentity]
-    corpora: Sequence[str]
 
 
 def prepare(  # noqa: PLR0913 # all of it names what is asked
@@ -111,7 +113,6 @@ def prepare(  # noqa: PLR0913 # all of it names what is asked
             fingerprints(asked, candidates, to_ask),
             encoders,
             found,
-            corpora,
         ),
         refresh=_has_failed(site, candidates),
     )
@@ -135,11 +136,12 @@ def run(context: Context) -> Outcome:
     if kept := journal.move_to(db):
         log.info("%s answers of a run that was stopped are kept", f"{kept:,}")
     missing = _missing(context)
+    todo = _todo(plan, missing)
     _ask_clips(context, missing)
-    _ask_language_models(context, missing)
+    _ask_language_models(context, todo)
     ledger = _ledger(context.config)
     try:
-        _ask_servers(context, missing, journal, ledger)
+        _ask_servers(context, todo, journal, ledger)
     finally:
         journal.move_to(db)
     reread(db, plan.asked)
@@ -147,10 +149,11 @@ def run(context: Context) -> Outcome:
     _score(context, failed)
     if failed and not context.config.allow_incomplete:
         raise ValueError(_incomplete(plan, failed))
+    asked = _names(plan.candidates)
     overall = [
         row
         for row in scores.read(db, context.facts["mining"])
-        if row.pattern is None and (row.model, row.protocol) in _names(plan.candidates)
+        if row.pattern is None and (row.model, row.protocol) in asked
     ]
     unread = {(r.benchmark, r.model, r.protocol): r.unread for r in overall}
     return Outcome(
@@ -189,7 +192,7 @@ def _incomplete(plan: Plan, failed: Mapping[AnswerName, str]) -> str:
     )
 
 
-def reread(db: Any, asked: Mapping[AnswerName, ToAsk]) -> None:
+def reread(db: Database, asked: Mapping[AnswerName, ToAsk]) -> None:
     """Read replies that are in the store by the parsers of today."""
     models = sorted({name.model for name in asked})
     changed = []
@@ -197,7 +200,7 @@ def reread(db: Any, asked: Mapping[AnswerName, ToAsk]) -> None:
         to_ask = asked.get(row.name)
         if to_ask is None or row.failure is not None:
             continue
-        choice = way_named(row.protocol).reads(to_ask.question, row.response)
+        choice = to_ask.way.reads(to_ask.question, row.response)
         if choice != row.choice:
             changed.append(replace(row, choice=choice))
     if changed:
@@ -272,14 +275,21 @@ def _contrast(context: Context, role: str, todo: Sequence[Sequence[QuestionRow]]
     return [reply for pair in todo for reply in contrast(pair, images, texts)]
 
 
-def _ask_language_models(context: Context, missing: set[AnswerName]) -> None:
+def _todo(plan: Plan, missing: set[AnswerName]) -> ToDo:
+    todo: ToDo = defaultdict(list)
+    for name in sorted(missing & plan.asked.keys()):
+        todo[name.model, name.protocol].append(plan.asked[name])
+    return todo
+
+
+def _ask_language_models(context: Context, todo: ToDo) -> None:
     plan: Plan = context.given
     site = context.site
     names = {role: identity.name for role, identity in plan.identities.items()}
     sittings = []
     for one in plan.candidates:
-        todo = _todo(plan, one, missing)
-        if one.way == MMVP_VLM or one.server or not todo:
+        mine = todo.get((one.model, one.way))
+        if not mine or one.server:
             continue
         roles = () if one.folder else roles_of(str(one.features))
         sittings.append(
@@ -288,8 +298,8 @@ def _ask_language_models(context: Context, missing: set[AnswerName]) -> None:
                 model=one.model,
                 folder=one.folder or site.home / "models" / one.model,
                 way=one.way,
-                manner=todo[0].way.manner,
-                questions=[each.asked for each in todo],
+                manner=mine[0].way.manner,
+                questions=[each.asked for each in mine],
                 encoders={role: plan.encoders.roles()[role] for role in roles},
                 names={role: names[role] for role in roles},
                 trust_remote_code=context.config.trust_remote_code and one.row is None,
@@ -307,24 +317,17 @@ def _ask_language_models(context: Context, missing: set[AnswerName]) -> None:
         progress.add(len(done.shard.items))
 
 
-def _todo(plan: Plan, one: Candidate, missing: set[AnswerName]) -> list[ToAsk]:
-    wanted = sorted(n for n in missing if (n.model, n.protocol) == (one.model, one.way))
-    return [plan.asked[name] for name in wanted if name in plan.asked]
-
-
-def _ask_servers(
-    context: Context, missing: set[AnswerName], journal: Journal, ledger: Ledger
-) -> None:
+def _ask_servers(context: Context, todo: ToDo, journal: Journal, ledger: Ledger) -> None:
     plan: Plan = context.given
     config: EvaluateConfig = context.config
     with journal:
         for server in dict.fromkeys(one.server for one in plan.candidates if one.server):
-            mine = [one for one in plan.candidates if one.server == server]
-            todo = [each for one in mine for each in _todo(plan, one, missing)]
-            if todo:
+            ways = [(one.model, one.way) for one in plan.candidates if one.server == server]
+            mine = [each for way in ways for each in todo.get(way, ())]
+            if mine:
                 ask_server(
                     server,
-                    todo,
+                    mine,
                     journal,
                     ledger=ledger,
                     timeout_s=config.timeout_s,
@@ -339,19 +342,22 @@ def _ledger(config: EvaluateConfig) -> Ledger:
 
 def _store(context: Context, model: str, way: str, replies: Sequence[Reply]) -> None:
     plan: Plan = context.given
-    rows = [
-        AnswerRow(
-            question_id=reply.question_id,
-            model=model,
-            protocol=way,
-            request=plan.requests[AnswerName(reply.question_id, model, way)],
-            response=reply.response,
-            choice=reply.choice,
-            scores=reply.scores,
-            failure=None,
+    rows = []
+    for reply in replies:
+        name = AnswerName(reply.question_id, model, way)
+        choice = reply.choice
+        if choice is None:
+            choice = plan.asked[name].way.reads(plan.asked[name].question, reply.response)
+        rows.append(
+            AnswerRow(
+                **name._asdict(),
+                request=plan.requests[name],
+                response=reply.response,
+                choice=choice,
+                scores=reply.scores,
+                failure=None,
+            )
         )
-        for reply in replies
-    ]
     answers.upsert(context.db, rows)
 
 

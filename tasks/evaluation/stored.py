@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, Final
 
+from tasks.benchmarks.keys import KEYS
 from tasks.benchmarks.question import Question
 from tasks.protocols import PROTOCOLS
 from tasks.protocols.protocol import LOGPROBS, Protocol
@@ -34,7 +35,7 @@ def score_replies(
         ValueError: if a reply is to no question, no question is scored, or the pair rule refuses.
     """
     found = rescore(protocol, questions, replies, key=key, seed=seed)
-    kept = {q.number: q for q in questions if q.answer(found.key) is not None}
+    kept = [question for question in questions if question.answer(found.key) is not None]
     overall = asdict(found.score)
     return {
         "protocol": protocol.name,
@@ -49,7 +50,7 @@ def score_replies(
         },
         "patterns": [asdict(row) | {"few": row.pairs < FEW_PAIRS} for row in found.by_pattern],
         "keys": _by_key(protocol, questions, replies, seed),
-        "spread": spread_of(protocol, list(kept.values()), replies, key=found.key, seed=seed),
+        "spread": spread_of(protocol, kept, replies, key=found.key, seed=seed),
     }
 
 
@@ -62,10 +63,7 @@ def _by_key(
     """Return the accuracies under every key, where keys differ."""
     if all(q.original == q.corrected for q in questions):
         return {}
-    scored = {
-        key: rescore(protocol, questions, replies, key=key, seed=seed).score
-        for key in ("original", "corrected", "excluded")
-    }
+    scored = {key: rescore(protocol, questions, replies, key=key, seed=seed).score for key in KEYS}
     return {
         key: {
             "pairs": row.pairs,

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
+from tasks.correlation import Scored
 from tasks.published.results import PublishedRow
 
 MEASURED: Final = "measured"
@@ -19,36 +20,12 @@ PUBLISHED: Final = "published"
 _NAME: Final = re.compile(r"-[0-9a-f]{12}$")
 
 
-class Measured(Protocol):
+class Measured(Scored, Protocol):
     """What is needed of a row of the table `scores`; accuracies are shares from 0 to 1."""
-
-    @property
-    def benchmark(self) -> str:
-        """Name of the benchmark."""
-
-    @property
-    def model(self) -> str:
-        """Name of the model."""
-
-    @property
-    def protocol(self) -> str:
-        """How it was asked."""
-
-    @property
-    def key(self) -> str:
-        """Version of the answer key."""
-
-    @property
-    def pattern(self) -> str | None:
-        """Visual pattern; None over all pairs."""
 
     @property
     def pairs(self) -> int:
         """Pairs asked."""
-
-    @property
-    def pair_accuracy(self) -> float:
-        """Share of pairs with both questions right."""
 
     @property
     def pair_low(self) -> float:
