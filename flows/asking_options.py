@@ -38,6 +38,11 @@ def add_asking(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("--timeout-s", type=float, metavar="S", help="for one answer (120)")
     verb.add_argument("--at-once", type=int, metavar="N", help="calls at once, at most (64)")
     verb.add_argument(
+        "--own-decoding",
+        action="store_true",
+        help="leave temperature and seed to servers, for models that take no others",
+    )
+    verb.add_argument(
         "--allow-incomplete", action="store_true", help="score although answers are missing"
     )
 

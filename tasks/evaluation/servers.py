@@ -41,6 +41,9 @@ KEYS: Final[Mapping[Kind, str]] = {
 }
 """The environment variable of each provider's key."""
 
+ROOM_TO_THINK: Final = 8192
+"""Tokens of an answer by a server's own decoding: thoughts that are not shown count too."""
+
 OWN_KEY: Final = "MMVP_API_KEY"
 """The key of a server with an address of its own, which may have none. A provider's key is never
 sent there."""
@@ -92,7 +95,13 @@ class Server(NamedTuple):
             return OpenAIServer(self.url, images=images, key=key, timeout_s=timeout_s)
         key = read_secret(KEYS[self.kind])
         if self.kind == "openai":
-            return OpenAIServer(OPENAI, images=images, key=key, timeout_s=timeout_s)
+            return OpenAIServer(
+                OPENAI,
+                images=images,
+                key=key,
+                timeout_s=timeout_s,
+                limit_field="max_completion_tokens",  # its newer models know no other
+            )
         provider = Anthropic if self.kind == "anthropic" else Gemini
         return provider(key, images=images, timeout_s=timeout_s)
 
@@ -112,17 +121,23 @@ class Server(NamedTuple):
             raise ValueError(message)
         system = [Message("system", (Text(asked.system),))] if asked.system else []
         shown = [] if asked.image == NO_IMAGE else [Picture(asked.image)]
-        drawn = decoding.temperature > 0 and self.kind != "anthropic"
         return Request(
             model=self.name,
             messages=(*system, Message("user", (*shown, Text(asked.question)))),
             protocol=way.name,
-            decoding=Decoding(
-                max_new_tokens=decoding.most_tokens,
-                temperature=decoding.temperature,
-                seed=way.manner.seed if drawn else None,
-            ),
+            decoding=self._decoding(way),
             revision=self.url,
+        )
+
+    def _decoding(self, way: Way) -> Decoding:
+        told = way.protocol.decoding
+        if way.own:
+            return Decoding(max_new_tokens=max(told.most_tokens, ROOM_TO_THINK), temperature=None)
+        drawn = told.temperature > 0 and self.kind != "anthropic"  # which knows no seed
+        return Decoding(
+            max_new_tokens=told.most_tokens,
+            temperature=told.temperature,
+            seed=way.manner.seed if drawn else None,
         )
 
 

@@ -186,9 +186,10 @@ def _incomplete(plan: Plan, failed: Mapping[AnswerName, str]) -> str:
     models = Counter((name.model, name.protocol) for name in failed)
     shown = "; ".join(dict.fromkeys(list(failed.values())[:_SHOWN]))
     counts = ", ".join(f"{n:,} of {model} by {way}" for (model, way), n in models.items())
+    own = ", with --own-decoding if a model takes no temperature" if "temperature" in shown else ""
     return (
         f"{len(failed):,} of {len(plan.requests):,} questions have no answer ({counts}): {shown}; "
-        f"run again to ask only these, or score without them with --allow-incomplete"
+        f"run again to ask only these{own}, or score without them with --allow-incomplete"
     )
 
 
