@@ -10,12 +10,11 @@ reply; and of two verdicts in what the judge says none counts.
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
-from string import Template
 from typing import Any, Final
 
-from tasks.backends import Decoding, Failure, Message, Outcome, Reply, Request, Text
+from tasks.backends import Decoding, Failure, Message, Outcome, Reply, Request
+from tasks.backends.prompts import Prompt, read_prompt
 from tasks.backends.structured import json_format, mark_of, object_of, objects_in, plain
 from tasks.fingerprints import digest
 from tasks.graders.given import NEITHER, TAKEN, Given, Grade, NoVerdict, Verdict
@@ -81,7 +80,7 @@ class LLMJudge:
 
 def protocol_name() -> str:
     """Return the name of the judge's prompt: another wording has another name."""
-    return f"judge-{digest([*_prompt(), dict(SCHEMA)])[:12]}"
+    return _prompt().name
 
 
 def judge_requests(judge: LLMJudge, given: Given) -> list[Request]:
@@ -132,19 +131,18 @@ def read_verdict(outcome: Outcome, given: Given) -> Verdict | NoVerdict:
 
 
 def _messages(given: Given) -> tuple[Message, ...]:
-    mark = mark_of(given.reply)
     first, second = given.options
-    texts = {"question": given.question, "a": first, "b": second, "reply": given.reply}
-    words = {name: plain(text) for name, text in texts.items()} | {"mark": mark}
-    system, user = (Template(part).substitute(words) for part in _prompt())
-    return Message("system", (Text(system),)), Message("user", (Text(user),))
+    return _prompt().messages(
+        mark=mark_of(given.reply),
+        question=given.question,
+        a=first,
+        b=second,
+        reply=given.reply,
+    )
 
 
-@cache
-def _prompt() -> tuple[str, str]:
-    text = Path(__file__).with_name("judge.txt").read_text(encoding="utf-8")
-    system, _, user = text.partition("\n---\n")
-    return system, user.strip("\n")
+def _prompt() -> Prompt:
+    return read_prompt(Path(__file__).with_name("judge.txt"), SCHEMA)
 
 
 def _verdicts(reply: Reply) -> Iterator[Verdict]:
