@@ -25,7 +25,7 @@ from tasks.encoders import EncoderConfig
 from tasks.evaluation import stage
 from tasks.evaluation.candidates import EvaluateConfig
 from tasks.mining.thresholds import MineConfig
-from tasks.questions.stage import QuestionConfig
+from tasks.questions.config import QuestionConfig
 from tasks.stage import run_stage
 from tasks.workers import WorkersConfig
 

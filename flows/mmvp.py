@@ -24,7 +24,7 @@ from tasks.encoders import EncoderConfig, check_tokens
 from tasks.evaluation.candidates import EvaluateConfig
 from tasks.ingest import IngestConfig
 from tasks.mining.thresholds import MineConfig
-from tasks.questions.stage import QuestionConfig
+from tasks.questions.config import QuestionConfig
 from tasks.reporting import ReportConfig
 from tasks.stage import Site
 from tasks.training.recipe import TrainConfig

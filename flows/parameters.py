@@ -57,7 +57,7 @@ def parameters(options: argparse.Namespace) -> dict[str, Any]:
     from tasks.evaluation.candidates import EvaluateConfig
     from tasks.ingest import IngestConfig
     from tasks.mining.thresholds import MineConfig
-    from tasks.questions.stage import QuestionConfig
+    from tasks.questions.config import QuestionConfig
     from tasks.recipes.large import LargeConfig
     from tasks.reporting import ReportConfig
     from tasks.training.recipe import TrainConfig

@@ -14,7 +14,7 @@ from tasks.embed import EmbedConfig
 from tasks.encoders import EncoderConfig
 from tasks.mining.thresholds import MineConfig
 from tasks.questions import stage
-from tasks.questions.stage import QuestionConfig
+from tasks.questions.config import QuestionConfig
 from tasks.stage import run_stage
 from tasks.workers import WorkersConfig
 

@@ -23,7 +23,7 @@ from tasks.encoders import EncoderConfig
 from tasks.evaluation.asking import OPTION_LOGPROB
 from tasks.evaluation.candidates import EvaluateConfig
 from tasks.mining.thresholds import MineConfig
-from tasks.questions.stage import QuestionConfig
+from tasks.questions.config import QuestionConfig
 from tasks.tiny_training.jobs import BLIND
 from tasks.tiny_training.jobs import SSL as SELF_SUPERVISED
 from tasks.training.recipe import TrainConfig

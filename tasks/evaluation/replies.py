@@ -9,15 +9,15 @@ A call that failed is recorded as such and made again by the next run.
 
 import logging
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple, get_args
+from typing import NamedTuple, get_args
 
 from storage import replies
 from storage.database import Database
 from storage.replies import ReplyRow
-from tasks.backends import Failure, Images, Outcome, Reason, Reply, Request
+from tasks.backends import Failure, Images, Ledger, Outcome, Reason, Reply, Request
 from tasks.backends.terms import Terms
 from tasks.evaluation.journal import REPLIES, Journal
 from tasks.evaluation.remote import send
@@ -40,14 +40,19 @@ def known(db: Database, calls: Iterable[Call]) -> dict[str, Outcome]:
 
 
 def ask(
-    db: Database, home: Path, calls: Sequence[Call], images: Images, terms: Terms
-) -> dict[str, Any]:
-    """Make the calls that have no reply yet; return what was spent.
+    db: Database,
+    home: Path,
+    calls: Sequence[Call],
+    images: Images,
+    terms: Terms,
+    ledger: Ledger,
+) -> None:
+    """Make the calls that have no reply yet, and store what comes of them.
 
     Raises:
         ValueError: if a key is missing, or asking on is pointless; what has come is kept.
     """
-    journal, ledger = Journal(home, REPLIES), terms.ledger()
+    journal = Journal(home, REPLIES)
     if kept := journal.move_to(db):
         log.info("%s replies of a run that was stopped are kept", f"{kept:,}")
     stored = known(db, calls)
@@ -69,7 +74,6 @@ def ask(
                 )
     finally:
         journal.move_to(db)
-    return ledger.as_json()
 
 
 def _add(journal: Journal[ReplyRow], server: Server, request: Request, outcome: Outcome) -> None:
@@ -98,15 +102,3 @@ def outcome_of(row: ReplyRow) -> Outcome:
     said, _, message = row.failure.partition(": ")
     reason: Reason = next((one for one in get_args(Reason) if one == said), "bad-reply")
     return Failure(reason=reason, message=message)
-
-
-def failures(calls: Iterable[Call], found: Mapping[str, Outcome]) -> dict[str, str]:
-    """Return why calls have no reply, by the request's fingerprint."""
-    why = {}
-    for call in calls:
-        outcome = found.get(call.request.fingerprint)
-        if outcome is None:
-            why[call.request.fingerprint] = "not asked"
-        elif isinstance(outcome, Failure):
-            why[call.request.fingerprint] = f"{outcome.reason}: {outcome.message}"
-    return why
