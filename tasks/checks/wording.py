@@ -37,7 +37,10 @@ _UNDECIDED: Final = re.compile(
     r"|\b(?:can(?:no|')t|cannot|can not)\s+(?:tell|say|see|be)\b|\b(?:all|none) of (?:the|these)\b"
     r"|\bnot (?:sure|visible|applicable|clear)\b|\bn/a\b",
 )
-_VAGUE: Final = re.compile(r"\b(?:and/or|or not|if any|etc)\b")
+_TWICE: Final = re.compile(
+    r"\b(?:and/or|or not|if any|etc)\b"
+    r"|\band\s+(?:is|are|was|were|do|does|did|has|have|can|what|which|where|who|why|how|if)\b"
+)
 _ORDERS: Final = tuple(
     re.compile(pattern)
     for pattern in (
@@ -107,8 +110,8 @@ def _question(text: str) -> str | None:
         return "the question does not end with its only question mark"
     if _SENTENCES.search(text):
         return "the question is more than one sentence"
-    if _VAGUE.search(folded(text)):
-        return "the question leaves open what it asks"
+    if found := _TWICE.search(folded(text)):
+        return f"the question asks more than one thing: {found[0]!r}"
     return None
 
 
@@ -125,7 +128,7 @@ def _options(one: str, other: str) -> str | None:
 
 def _overlap(one: str, other: str) -> str | None:
     """Both hold where the options say the same, or one says what the other says and more."""
-    first, second = _without_articles(one), _without_articles(other)
+    first, second = _without_article(one), _without_article(other)
     if first == second:
         return f"the options {one!r} and {other!r} read alike"
     for sign in (YES, NO):
@@ -138,9 +141,10 @@ def _overlap(one: str, other: str) -> str | None:
     return None
 
 
-def _without_articles(text: str) -> list[str]:
+def _without_article(text: str) -> list[str]:
+    """Return the words of a text; a letter A that does not lead is no article."""
     words = words_of(text)
-    return [word for word in words if len(words) == 1 or word not in {"a", "an", "the"}]
+    return words[1:] if len(words) > 1 and words[0] in {"a", "an", "the"} else words
 
 
 def _references(row: ProposalRow) -> str | None:

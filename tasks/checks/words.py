@@ -18,7 +18,7 @@ EMPTY: Final = frozenset(
         *("has", "have", "had", "it", "its", "this", "that", "these", "those", "there", "here"),
         *("of", "in", "on", "at", "to", "for", "from", "by", "with", "and", "or", "as", "into"),
         *("onto", "out", "up", "down", "off", "over", "under", "any", "some", "what", "which"),
-        *("who", "whom", "whose", "when", "where", "why", "how", "one", "ones", "than", "then"),
+        *("who", "whom", "whose", "when", "where", "why", "how", "than", "then"),
         "so",
     )
 )
