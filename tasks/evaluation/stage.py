@@ -23,7 +23,7 @@ from storage.answers import AnswerName, AnswerRow
 from storage.database import Database
 from storage.questions import QuestionRow
 from storage.receipts import Receipt, digest_rows
-from tasks.backends import Ledger, read_prices
+from tasks.backends import Ledger
 from tasks.embed import EmbedConfig, identify_encoders
 from tasks.encoders import EncoderConfig, EncoderIdentity, load_texts
 from tasks.evaluation.asking import MMVP_VLM, Reply
@@ -37,7 +37,7 @@ from tasks.evaluation.candidates import (
 )
 from tasks.evaluation.contrast import contrast
 from tasks.evaluation.jobs import Sitting, ask_models
-from tasks.evaluation.journal import Journal
+from tasks.evaluation.journal import ANSWERS, Journal
 from tasks.evaluation.remote import ask_server
 from tasks.evaluation.requests import ToAsk, by_pair, fingerprints, list_asked
 from tasks.evaluation.scoring import score_all
@@ -132,14 +132,14 @@ def run(context: Context) -> Outcome:
     """
     plan: Plan = context.given
     db = context.db
-    journal = Journal(context.site.home)
+    journal = Journal(context.site.home, ANSWERS)
     if kept := journal.move_to(db):
         log.info("%s answers of a run that was stopped are kept", f"{kept:,}")
     missing = _missing(context)
     todo = _todo(plan, missing)
     _ask_clips(context, missing)
     _ask_language_models(context, todo)
-    ledger = _ledger(context.config)
+    ledger = context.config.ledger()
     try:
         _ask_servers(context, todo, journal, ledger)
     finally:
@@ -318,7 +318,7 @@ def _ask_language_models(context: Context, todo: ToDo) -> None:
         progress.add(len(done.shard.items))
 
 
-def _ask_servers(context: Context, todo: ToDo, journal: Journal, ledger: Ledger) -> None:
+def _ask_servers(context: Context, todo: ToDo, journal: Journal[AnswerRow], ledger: Ledger) -> None:
     plan: Plan = context.given
     config: EvaluateConfig = context.config
     with journal:
@@ -334,11 +334,6 @@ def _ask_servers(context: Context, todo: ToDo, journal: Journal, ledger: Ledger)
                     timeout_s=config.timeout_s,
                     at_once=config.at_once,
                 )
-
-
-def _ledger(config: EvaluateConfig) -> Ledger:
-    prices = read_prices(config.prices) if config.prices is not None else None
-    return Ledger(prices=prices, budget=config.budget)
 
 
 def _store(context: Context, model: str, way: str, replies: Sequence[Reply]) -> None:
