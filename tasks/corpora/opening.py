@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Final, NamedTuple
 
 from tasks.corpora import huggingface
+from tasks.corpora.amended import amend
 from tasks.corpora.archives import SUFFIXES, suffix
 from tasks.corpora.corpus import Corpus, Found, Listing, Reading, Walked
 from tasks.corpora.folder import Folder
@@ -72,7 +73,8 @@ def open_corpus(name: str, reading: Reading) -> Opened:
     except FileNotFoundError as error:
         message = f"corpus {name!r} must be {EXPECTED}, found nothing there"
         raise ValueError(message) from error
-    corpus = _FORMS[kind or _recognise(name, place, walked.files)](name, place, reading, walked)
+    form = _FORMS[kind or _recognise(name, place, walked.files)]
+    corpus = amend(form(name, place, reading, walked), reading)
     return Opened(corpus, corpus.look(walked))
 
 
