@@ -14,6 +14,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final
 
 from flows.asking_options import add_asking, add_benchmark
+from flows.export_options import add_import, add_questions
 
 STAGES: Final[Mapping[str, str]] = {
     "ingest": "open what is new in a corpus, forget what is gone",
@@ -30,7 +31,6 @@ THROUGH: Final = (
     *("probe", "train", "evaluate", "scores", "report"),
 )
 FEATURES: Final = ("clip", "ssl", "additive", "interleaved", "clip-clip", "clip-control")
-LAYOUTS: Final = ("mmvp", "mmvp-vlm", "lmms-eval", "vlmevalkit")
 NEEDS: Final[Mapping[str, Collection[str]]] = {
     "ingest": {"ingest"},
     "embed": {"embed"},
@@ -116,6 +116,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_encoders(similar)
     similar.add_argument("--device", choices=("auto", "cpu", "cuda"), help="where encoders run")
     _add_export(verbs)
+    add_import(_verb(verbs, "import", "questions that people wrote with a tool of theirs"))
     _add_convert(_verb(verbs, "convert", "the paper's released MoF checkpoint, for transformers"))
     _add_general(_verb(verbs, "general", "the general ability that stored answers show"))
     _add_plan(_verb(verbs, "plan", "time, memory and disk of a run, from this machine's rates"))
@@ -307,7 +308,7 @@ def _add_trust(verb: argparse.ArgumentParser) -> None:
 
 
 def _add_export(verbs: Any) -> None:
-    text = "a model or a benchmark as a folder that others can load"
+    text = "a model, a benchmark or a dataset as a folder that others can load"
     kinds = verbs.add_parser("export", help=text, description=text[0].upper() + text[1:] + ".")
     things = kinds.add_subparsers(dest="what", required=True, metavar="WHAT")
     model = _verb(things, "model", "a trained model as a folder that transformers can load")
@@ -321,16 +322,10 @@ def _add_export(verbs: Any) -> None:
         "--hub", metavar="ORG/NAME", help="put it in this repository on the hub too (a private one)"
     )
     _add_encoders(model)
-    benchmark = _verb(things, "benchmark", "questions of the latest mining as others read them")
-    benchmark.add_argument(
-        "--layout", required=True, choices=LAYOUTS, help="whose form (docs/bridges.md)"
-    )
-    benchmark.add_argument(
-        "--benchmark", default="mined", metavar="B", help="which questions (mined)"
-    )
-    benchmark.add_argument(
-        "--to", required=True, metavar="DIR", help="new folder, or earlier export"
-    )
+    benchmark = _verb(things, "benchmark", "questions of the latest mining as harnesses read them")
+    add_questions(benchmark, dataset=False)
+    dataset = _verb(things, "dataset", "questions of the latest mining as a dataset, or as forms")
+    add_questions(dataset, dataset=True)
 
 
 def _add_plan(verb: argparse.ArgumentParser) -> None:

@@ -33,6 +33,7 @@ def run(options: argparse.Namespace) -> int:
         "similar": _similar,
         "plan": _plan,
         "export": _export,
+        "import": _import,
         "general": _general,
         "convert": _convert,
     }
@@ -267,6 +268,12 @@ def _export(options: argparse.Namespace) -> dict[str, Any]:
     from flows.export_benchmark import run as export_benchmark
 
     return export_benchmark(options)
+
+
+def _import(options: argparse.Namespace) -> dict[str, Any]:
+    from flows.import_forms import run as import_forms
+
+    return import_forms(options)
 
 
 def _general(options: argparse.Namespace) -> dict[str, Any]:
