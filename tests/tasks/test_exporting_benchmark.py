@@ -200,7 +200,9 @@ def test_pairs_that_do_not_fit_are_left_out_by_reason_and_keep_their_numbers(tmp
     assert record["left_out"] == {"options-hold-marks": 1}
     assert record["pairs"] == 2
     assert "1 pairs are left out" in (tmp_path / "out" / "README.md").read_text()
-    with pytest.raises(ValueError, match="no pair of the benchmark can be written in the layout 'mmvp'"):
+    with pytest.raises(
+        ValueError, match="no pair of the benchmark can be written in the layout 'mmvp'"
+    ):
         write(tmp_path / "other", "mmvp", rows=marked)
 
 
