@@ -13,7 +13,7 @@ import sys
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final
 
-from flows.asking_options import add_asking, add_benchmark
+from flows.asking_options import add_asking, add_benchmark, add_grading
 from flows.export_options import add_import, add_questions
 
 STAGES: Final[Mapping[str, str]] = {
@@ -119,6 +119,7 @@ def build_parser() -> argparse.ArgumentParser:
     add_import(_verb(verbs, "import", "questions that people wrote with a tool of theirs"))
     _add_convert(_verb(verbs, "convert", "the paper's released MoF checkpoint, for transformers"))
     _add_general(_verb(verbs, "general", "the general ability that stored answers show"))
+    add_grading(_verb(verbs, "grade", "let graders say which option stored replies take"))
     _add_plan(_verb(verbs, "plan", "time, memory and disk of a run, from this machine's rates"))
     show = _verb(verbs, "show", "the rows of a table, in a stable order")
     show.add_argument("table", choices=TABLES)

@@ -35,6 +35,7 @@ def run(options: argparse.Namespace) -> int:
         "export": _export,
         "import": _import,
         "general": _general,
+        "grade": _grade,
         "convert": _convert,
     }
     verb = verbs.get(options.verb, _flow)
@@ -274,6 +275,12 @@ def _import(options: argparse.Namespace) -> dict[str, Any]:
     from flows.import_forms import run as import_forms
 
     return import_forms(options)
+
+
+def _grade(options: argparse.Namespace) -> dict[str, Any]:
+    from flows.grade import run as grade
+
+    return grade(options)
 
 
 def _general(options: argparse.Namespace) -> dict[str, Any]:
