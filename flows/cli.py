@@ -116,7 +116,6 @@ def build_parser() -> argparse.ArgumentParser:
     _add_encoders(similar)
     similar.add_argument("--device", choices=("auto", "cpu", "cuda"), help="where encoders run")
     _add_export(verbs)
-    add_import(_verb(verbs, "import", "questions that people wrote with a tool of theirs"))
     _add_convert(_verb(verbs, "convert", "the paper's released MoF checkpoint, for transformers"))
     _add_general(_verb(verbs, "general", "the general ability that stored answers show"))
     add_grading(_verb(verbs, "grade", "let graders say which option stored replies take"))
@@ -241,6 +240,11 @@ def _add_reading(verb: argparse.ArgumentParser) -> None:
 
 
 def _add_stage_options(verb: argparse.ArgumentParser, stages: Collection[str]) -> None:
+    verb.add_argument(
+        "--config",
+        metavar="FILE",
+        help="YAML with corpora and settings (docs/extending.md); options go before it",
+    )
     if "ingest" in stages:
         _add_reading(verb)
     if "embed" in stages:
@@ -309,6 +313,7 @@ def _add_trust(verb: argparse.ArgumentParser) -> None:
 
 
 def _add_export(verbs: Any) -> None:
+    add_import(_verb(verbs, "import", "questions that people wrote with a tool of theirs"))
     text = "a model, a benchmark or a dataset as a folder that others can load"
     kinds = verbs.add_parser("export", help=text, description=text[0].upper() + text[1:] + ".")
     things = kinds.add_subparsers(dest="what", required=True, metavar="WHAT")

@@ -33,7 +33,9 @@ COLUMNS = {
 class IngestConfig(BaseModel):
     """How the files of a corpus are read."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", use_attribute_docstrings=True, coerce_numbers_to_str=True
+    )
 
     captions: str | None = None
     """CSV or JSONL file with an image a row: its path, relative to each corpus, a caption, and
