@@ -64,3 +64,17 @@ def add_benchmark(verb: argparse.ArgumentParser) -> None:
         metavar="N",
         help="with --answers: draw lots where the protocol's harness does",
     )
+
+
+def add_grading(verb: argparse.ArgumentParser) -> None:
+    """Add the options of who grades replies, and where disagreements go."""
+    verb.add_argument(
+        "--grader",
+        nargs="+",
+        default=[],
+        metavar="NAME",
+        help="graders that other packages add (docs/extending.md), beside the protocols' own rules",
+    )
+    verb.add_argument(
+        "--to", metavar="FILE", help="a CSV of the replies that a grader takes otherwise than rules"
+    )
