@@ -38,9 +38,11 @@ from tasks.evaluation.candidates import (
 from tasks.evaluation.contrast import contrast
 from tasks.evaluation.jobs import Sitting, ask_models
 from tasks.evaluation.journal import Journal
+from tasks.evaluation.people import score_people
 from tasks.evaluation.remote import ask_server
 from tasks.evaluation.requests import ToAsk, by_pair, fingerprints, list_asked
 from tasks.evaluation.scoring import score_all
+from tasks.people import PROTOCOL
 from tasks.progress import Progress
 from tasks.shards import record
 from tasks.stage import Context, Outcome, Receipts, Site, Stage, made_by
@@ -222,6 +224,8 @@ def _score(context: Context, failed: Mapping[AnswerName, str]) -> None:
         candidates += asked_before(given, len(plan.questions), _names(plan.candidates))
     choices = {row.name: row.choice for row in given}
     rows, compared = score_all(mining, plan.questions, candidates, choices)
+    people, among_people = score_people(mining, plan.questions, given)
+    rows, compared = rows + people, compared + among_people
     if context.facts["published"]:
         scores.upsert(db, rows)
     else:
@@ -232,12 +236,12 @@ def _score(context: Context, failed: Mapping[AnswerName, str]) -> None:
 def asked_before(
     given: Sequence[AnswerRow], questions: int, known: set[tuple[str, str]]
 ) -> list[Candidate]:
-    """Return the models, in each way, that answered all questions but are not `known`."""
+    """Return the models, no people, that answered all questions in a way but are not `known`."""
     counts = Counter((row.model, row.protocol) for row in given if row.failure is None)
     return [
         Candidate(model, way, None, "")
         for (model, way), answered in sorted(counts.items())
-        if answered == questions and (model, way) not in known
+        if answered == questions and (model, way) not in known and way != PROTOCOL
     ]
 
 
