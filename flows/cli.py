@@ -13,6 +13,7 @@ import sys
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final
 
+from flows.annotate_options import add_annotate
 from flows.asking_options import add_asking, add_benchmark
 
 STAGES: Final[Mapping[str, str]] = {
@@ -44,8 +45,9 @@ NEEDS: Final[Mapping[str, Collection[str]]] = {
 """The stages whose options a verb takes: its own, and those that name what it works on."""
 
 TABLES: Final = (
-    *("images", "paths", "refused", "pairs", "duplicates", "questions", "probes", "models"),
-    *("answers", "scores", "comparisons", "conversations", "grids", "overlaps", "shards", "runs"),
+    *("images", "paths", "refused", "pairs", "duplicates", "proposals", "questions", "probes"),
+    *("models", "answers", "scores", "comparisons", "conversations", "events"),
+    *("grids", "overlaps", "shards", "runs"),
 )
 
 
@@ -107,6 +109,7 @@ def build_parser() -> argparse.ArgumentParser:
         metavar="DIR",
         help="folder that mmvp/full runs on by schedule; may be given several times",
     )
+    add_annotate(_verb(verbs, "annotate", "the page where people write, check, take questions"))
     status = _verb(verbs, "status", "what is in the store, what is current, what a run would do")
     _add_corpus(status)
     _add_stage_options(status, tuple(STAGES))

@@ -5,7 +5,7 @@ Keep out: scores (`tasks.evaluation.people`); serving the page (`flows.annotatio
 """
 
 import random
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Final
 
 from storage.answers import AnswerRow
@@ -39,14 +39,16 @@ def next_question(state: State, who: str) -> str | None:
     return next((name for name in state.orders.get(who, ()) if name not in given), None)
 
 
-def answers_of(state: State, rows: Sequence[QuestionRow]) -> list[AnswerRow]:
-    """Return what people said to these questions, as rows of `answers`; by person and question."""
+def answers_of(
+    state: State, rows: Sequence[QuestionRow], people: Collection[str]
+) -> list[AnswerRow]:
+    """Return what these people said, as rows of `answers`; by person and question."""
     asked = {row.question_id: row for row in rows}
     return [
         _answer(who, asked[name], choice)
         for who, given in sorted(state.choices.items())
         for name, choice in sorted(given.items())
-        if name in asked
+        if who in people and name in asked
     ]
 
 
