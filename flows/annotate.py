@@ -10,9 +10,11 @@ import json
 import logging
 import os
 import resource
+import signal
 import socket
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 from urllib.parse import urlsplit
@@ -43,6 +45,9 @@ log = logging.getLogger(__name__)
 PORT: Final = 4300
 CONNECTIONS: Final = 512
 """Requests at once; more are answered with 503, and the page asks again."""
+
+SECONDS_TO_END: Final = 5
+"""How long requests under way may take when the server ends."""
 
 LOOPBACK: Final = "127.0.0.1"
 CHECKS: Final = 2
@@ -105,12 +110,12 @@ def _serve(options: argparse.Namespace, settings: Settings, folder: Path) -> dic
             limit_concurrency=CONNECTIONS,
             log_level="warning",
             server_header=False,
+            timeout_graceful_shutdown=SECONDS_TO_END,
             ws="none",
         )
-        try:
+        with _ended_by_signals():
             uvicorn.Server(config).run(sockets=[listening])
-        finally:
-            (folder / SERVING).unlink(missing_ok=True)
+        (folder / SERVING).unlink(missing_ok=True)
     counts = progress(desk.state, desk.rules, desk.now())._asdict()
     if options.study:
         counts = work.progress("", whole=True)
@@ -250,7 +255,7 @@ def _asked(
 
 def _tell(folder: Path, place: Place, people: People, *, as_json: bool) -> None:
     """Say where the page is, and the link of everybody who has none yet."""
-    record = {"url": place.url, "pid": os.getpid(), "since": time.time()}
+    record = {"url": place.url, "port": place.port, "pid": os.getpid(), "since": time.time()}
     write_secret(folder / SERVING, json.dumps(record))
     for name in people.names:
         token = people.tokens.get(name)
@@ -258,6 +263,18 @@ def _tell(folder: Path, place: Place, people: People, *, as_json: bool) -> None:
         link = f"{place.url}/#{token}" if token is not None else known
         print(json.dumps({"name": name, "link": link}) if as_json else f"{name}\t{link}")
     log.info("ready: %s (stop with Ctrl-C)", place.url)
+
+
+@contextmanager
+def _ended_by_signals() -> Iterator[None]:
+    """Let SIGINT and SIGTERM end the server alone: it raises them again once it has ended."""
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = {number: signal.signal(number, lambda *_: None) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _allow_many_files() -> None:

@@ -189,7 +189,7 @@ async def _body(request: Request) -> JSON:
 
 async def _http_error(_request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    return JSONResponse({"error": error.detail}, error.status_code)
+    return JSONResponse({"error": error.detail}, error.status_code, headers=error.headers)
 
 
 async def _not_saved(_request: Request, error: Exception) -> Response:

@@ -12,10 +12,15 @@ from collections.abc import Collection
 from typing import Final
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 BODY_BYTES_MAX: Final = 512 * 1024
+
+TOO_LARGE: Final = f"at most {BODY_BYTES_MAX:,} bytes are read at once"
+CLOSE: Final = {"Connection": "close"}
+"""What is still on its way after a refusal is not read."""
 
 POLICY: Final = "; ".join(
     (
@@ -39,10 +44,6 @@ HEADERS: Final = {
 }
 
 
-class TooLargeError(Exception):
-    """A body went on beyond what is read."""
-
-
 class Guard:
     """Lets through what our own page sends."""
 
@@ -59,12 +60,9 @@ class Guard:
         if scope["type"] != "http":
             await send({"type": "websocket.close", "code": 1008})
             return
-        started = False
 
         async def send_with_headers(message: Message) -> None:
-            nonlocal started
             if message["type"] == "http.response.start":
-                started = True
                 headers = MutableHeaders(scope=message)
                 headers.update(HEADERS)
                 headers.setdefault("Cache-Control", "no-store")
@@ -73,12 +71,8 @@ class Guard:
         refusal = self._refusal(scope)
         if refusal is not None:
             await refusal(scope, receive, send_with_headers)
-            return
-        try:
+        else:
             await self._app(scope, _limited(receive), send_with_headers)
-        except TooLargeError:
-            if not started:
-                await _too_large()(scope, receive, send_with_headers)
 
     def _refusal(self, scope: Scope) -> JSONResponse | None:
         headers = Headers(scope=scope)
@@ -97,7 +91,7 @@ class Guard:
             return _refuse(415, "expected JSON")
         length = headers.get("content-length", "0")
         if not length.isdecimal() or int(length) > BODY_BYTES_MAX:
-            return _too_large()
+            return _refuse(413, TOO_LARGE)
         return None
 
 
@@ -109,15 +103,11 @@ def _limited(receive: Receive) -> Receive:
         message = await receive()
         read += len(message.get("body", b""))
         if read > BODY_BYTES_MAX:
-            raise TooLargeError
+            raise HTTPException(413, TOO_LARGE, headers=CLOSE)
         return message
 
     return receive_some
 
 
 def _refuse(status: int, why: str) -> JSONResponse:
-    return JSONResponse({"error": why}, status, headers={"Connection": "close"})
-
-
-def _too_large() -> JSONResponse:
-    return _refuse(413, f"at most {BODY_BYTES_MAX:,} bytes are read at once")
+    return JSONResponse({"error": why}, status, headers=CLOSE)

@@ -26,6 +26,12 @@ export function button(text, letter, run, kind = "") {
   );
 }
 
+// Put the cursor behind what is there.
+export function enter(field) {
+  field.focus();
+  field.setSelectionRange?.(field.value.length, field.value.length);
+}
+
 let hiding = 0;
 
 export function toast(text) {
@@ -63,7 +69,7 @@ export function ask(title, { value = "", hint = "", submit = "Save", kept = "" }
     });
     document.body.append(dialog);
     dialog.showModal();
-    field.focus();
+    enter(field);
   });
 }
 

@@ -1,7 +1,7 @@
 // Write mode: see the difference, ask one question with two options, say whose answer is which.
 
 import { get } from "/static/api.js";
-import { ask, button, el, key, share, toast } from "/static/dom.js";
+import { ask, button, el, enter, key, share, toast } from "/static/dom.js";
 import { flagger } from "/static/flags.js";
 import { Viewer } from "/static/viewer.js";
 
@@ -22,10 +22,10 @@ export class Write {
     this.element = el("div", { class: "work" }, this.left(), this.form());
     this.fill();
     this.keys = {
-      d: ["difference", () => this.fields.difference.focus()],
-      q: ["question", () => this.fields.question.focus()],
-      "1": ["first option", () => this.fields.option_1.focus()],
-      "2": ["second option", () => this.fields.option_2.focus()],
+      d: ["difference", () => enter(this.fields.difference)],
+      q: ["question", () => enter(this.fields.question)],
+      "1": ["first option", () => enter(this.fields.option_1)],
+      "2": ["second option", () => enter(this.fields.option_2)],
       a: ["turn the answers round", () => this.answer(this.draft.answer_a === 1 ? 2 : 1)],
       p: ["pattern", () => this.fields.pattern.focus()],
       s: ["statements", () => this.openStatements()],
@@ -118,7 +118,7 @@ export class Write {
 
   openStatements() {
     this.statements.open = true;
-    this.fields.statement_a.focus();
+    enter(this.fields.statement_a);
   }
 
   // What is missing, and the field where it goes; the server checks the same.

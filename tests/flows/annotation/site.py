@@ -7,12 +7,10 @@ import subprocess
 import sys
 
 import httpx
-import numpy as np
 
 from flows.server import ROOT
-from storage import embeddings, images, minings, pairs, paths, questions, runs
+from storage import embeddings, minings, pairs, paths, questions, runs
 from storage.database import Database
-from storage.images import ImageRow
 from storage.minings import MiningRow
 from storage.pairs import PairRow, pair_id
 from storage.paths import PathRow
@@ -73,7 +71,7 @@ def add_run(db, corpus):
             flow="mmvp",
             state="done",
             settings={"corpora": [corpus], "figures": figures},
-            receipts={name: receipt for name in ("pairs", "questions", "images", "paths")},
+            receipts=dict.fromkeys(("pairs", "questions", "images", "paths"), receipt),
         ),
     )
 
@@ -151,7 +149,15 @@ class Site:
 
     def start(self):
         """Start the server, at the same port as before, and wait until it answers."""
-        command = [sys.executable, "-m", "flows.cli", "annotate", "--home", str(self.home), "--json"]
+        command = [
+            sys.executable,
+            "-m",
+            "flows.cli",
+            "annotate",
+            "--home",
+            str(self.home),
+            "--json",
+        ]
         self.process = subprocess.Popen(
             [*command, "--port", str(self.port), *self.options],
             cwd=ROOT,
@@ -165,15 +171,14 @@ class Site:
         for line in self.process.stderr:
             said.append(line)
             if " ready: " in line:
-                self.port = int(line.split(" ready: ")[1].split()[0].rpartition(":")[2])
                 break
         else:
             raise AssertionError("".join(said))
         self.said = said
-        with httpx.Client(transport=httpx.HTTPTransport(retries=50)) as client:
-            client.get(self.url, timeout=SECONDS_TO_START).raise_for_status()
         record = json.loads((self.home / "annotation" / "serving.json").read_text())
-        assert record["url"] == self.url
+        self.port = record["port"]
+        with httpx.Client(transport=httpx.HTTPTransport(retries=50)) as client:
+            client.get(self.url, timeout=SECONDS_TO_START)
 
     def read_links(self):
         """Return the token of each person who was told one; call it before the server ends."""
