@@ -6,7 +6,7 @@ Keep out: what people do (`tasks.annotation`), how they score (`tasks.evaluation
 
 from typing import Final
 
-PROTOCOL: Final = "people"
+PEOPLE: Final = "people"
 """One image at a time, two options, no time limit."""
 
 

@@ -13,7 +13,7 @@ from storage.database import Database
 from storage.questions import QuestionRow
 from tasks.annotation.state import State
 from tasks.annotation.study import answers_of
-from tasks.people import PROTOCOL
+from tasks.people import PEOPLE
 
 
 def publisher(
@@ -54,7 +54,7 @@ def write(settings: Settings, mining: str, given: Sequence[AnswerRow]) -> None:
         asked = questions.read(db, mining)
         rows, compared = score_people(mining, asked, answers.read(db, question_ids=_ids(asked)))
         scores.upsert(db, rows)
-        others = [row for row in comparisons.read(db, mining) if row.protocol != PROTOCOL]
+        others = [row for row in comparisons.read(db, mining) if row.protocol != PEOPLE]
         comparisons.replace(db, mining, [*others, *compared])
 
 

@@ -12,7 +12,7 @@ from storage.answers import AnswerRow
 from storage.questions import QuestionRow
 from tasks.annotation.state import State
 from tasks.fingerprints import digest
-from tasks.people import PROTOCOL, named
+from tasks.people import PEOPLE, named
 
 CANNOT_TELL: Final = "cannot tell"
 
@@ -57,8 +57,8 @@ def _answer(who: str, row: QuestionRow, choice: int | None) -> AnswerRow:
     return AnswerRow(
         question_id=row.question_id,
         model=named(who),
-        protocol=PROTOCOL,
-        request=digest([PROTOCOL, who, row.image, row.question, row.options]),
+        protocol=PEOPLE,
+        request=digest([PEOPLE, who, row.image, row.question, row.options]),
         response=CANNOT_TELL if taken is None else taken,
         choice=taken,
         scores=None,

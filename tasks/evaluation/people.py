@@ -12,7 +12,7 @@ from storage.questions import QuestionRow
 from storage.scores import ScoreRow
 from tasks.evaluation.candidates import Candidate
 from tasks.evaluation.scoring import score_all
-from tasks.people import PROTOCOL
+from tasks.people import PEOPLE
 
 
 def score_people(
@@ -21,14 +21,14 @@ def score_people(
     """Score the people who answered every question of a benchmark, and compare them."""
     rows: list[ScoreRow] = []
     compared: list[ComparisonRow] = []
-    told = {row.name: row.choice for row in given if row.protocol == PROTOCOL}
+    told = {row.name: row.choice for row in given if row.protocol == PEOPLE}
     people = sorted({name.model for name in told})
     for benchmark in sorted({row.benchmark for row in asked}):
         those = [row for row in asked if row.benchmark == benchmark]
         whole = [
-            Candidate(person, PROTOCOL, None, "")
+            Candidate(person, PEOPLE, None, "")
             for person in people
-            if all(AnswerName(row.question_id, person, PROTOCOL) in told for row in those)
+            if all(AnswerName(row.question_id, person, PEOPLE) in told for row in those)
         ]
         found = score_all(mining, those, whole, told)
         rows += found[0]

@@ -42,7 +42,7 @@ from tasks.evaluation.people import score_people
 from tasks.evaluation.remote import ask_server
 from tasks.evaluation.requests import ToAsk, by_pair, fingerprints, list_asked
 from tasks.evaluation.scoring import score_all
-from tasks.people import PROTOCOL
+from tasks.people import PEOPLE
 from tasks.progress import Progress
 from tasks.shards import record
 from tasks.stage import Context, Outcome, Receipts, Site, Stage, made_by
@@ -221,7 +221,8 @@ def _score(context: Context, failed: Mapping[AnswerName, str]) -> None:
     out = set() if context.config.allow_incomplete else {(n.model, n.protocol) for n in failed}
     candidates = [one for one in plan.candidates if (one.model, one.way) not in out]
     if context.facts["published"]:
-        candidates += asked_before(given, len(plan.questions), _names(plan.candidates))
+        by_models = [row for row in given if row.protocol != PEOPLE]
+        candidates += asked_before(by_models, len(plan.questions), _names(plan.candidates))
     choices = {row.name: row.choice for row in given}
     rows, compared = score_all(mining, plan.questions, candidates, choices)
     people, among_people = score_people(mining, plan.questions, given)
@@ -236,12 +237,12 @@ def _score(context: Context, failed: Mapping[AnswerName, str]) -> None:
 def asked_before(
     given: Sequence[AnswerRow], questions: int, known: set[tuple[str, str]]
 ) -> list[Candidate]:
-    """Return the models, no people, that answered all questions in a way but are not `known`."""
+    """Return the models, in each way, that answered all questions but are not `known`."""
     counts = Counter((row.model, row.protocol) for row in given if row.failure is None)
     return [
         Candidate(model, way, None, "")
         for (model, way), answered in sorted(counts.items())
-        if answered == questions and (model, way) not in known and way != PROTOCOL
+        if answered == questions and (model, way) not in known
     ]
 
 

@@ -36,7 +36,7 @@ def make_home(home, folder, *, count=8, questions_too=False):
     ids = [image_id(file.read_bytes()) for file in files]
     db = Database(str(home / "store"))
     db.make(SPECS.values())
-    paths.upsert(db, [_path(corpus, f, i, n) for n, (f, i) in enumerate(zip(files, ids))])  # noqa: B905
+    paths.upsert(db, [path_row(corpus, f, i, n) for n, (f, i) in enumerate(zip(files, ids))])  # noqa: B905
     rows = [_pair(*sorted(ids[n : n + 2]), n) for n in range(0, 2 * count, 2)]
     pairs.replace(db, MINING, _table(rows))
     minings.write(
@@ -76,7 +76,7 @@ def add_run(db, corpus):
     )
 
 
-def _path(corpus, file, image, number):
+def path_row(corpus, file, image, number):
     return PathRow(
         corpus=corpus,
         path=str(file),
