@@ -37,14 +37,17 @@ from storage.tables import SPECS
 from tasks.annotation.material import Material
 from tasks.annotation.outcome import FOLDER, proposals_of
 from tasks.annotation.pictures import Pictures
-from tasks.annotation.standing import progress
 from tasks.annotation.state import Rules, State
 
 log = logging.getLogger(__name__)
 
 PORT: Final = 4300
-CONNECTIONS: Final = 512
-"""Requests at once; more are answered with 503, and the page asks again."""
+CONNECTIONS: Final = 4_096
+"""Open at once, if the machine allows as many files; beyond them all are answered with 503 until
+some end, and the page asks again."""
+
+OTHER_FILES: Final = 256
+"""Files that are kept for the store and for images."""
 
 SECONDS_TO_END: Final = 5
 """How long requests under way may take when the server ends."""
@@ -103,11 +106,10 @@ def _serve(options: argparse.Namespace, settings: Settings, folder: Path) -> dic
         cookie = f"mmvp-annotation-{place.port}"
         page = Page(desk, work, people, pictures, cookie, secure=place.url.startswith("https:"))
         _tell(folder, place, people, as_json=options.json)
-        _allow_many_files()
         config = uvicorn.Config(
             Guard(page.app(), place.origins),
             access_log=False,
-            limit_concurrency=CONNECTIONS,
+            limit_concurrency=min(CONNECTIONS, _allow_files() - OTHER_FILES),
             log_level="warning",
             server_header=False,
             timeout_graceful_shutdown=SECONDS_TO_END,
@@ -116,10 +118,7 @@ def _serve(options: argparse.Namespace, settings: Settings, folder: Path) -> dic
         with _ended_by_signals():
             uvicorn.Server(config).run(sockets=[listening])
         (folder / SERVING).unlink(missing_ok=True)
-    counts = progress(desk.state, desk.rules, desk.now())._asdict()
-    if options.study:
-        counts = work.progress("", whole=True)
-    return {"mining": desk.mining} | counts
+    return {"mining": desk.mining} | work.summary()
 
 
 def _listen(host: str, port: int | None, public_url: str | None) -> socket.socket:
@@ -277,10 +276,12 @@ def _ended_by_signals() -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def _allow_many_files() -> None:
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = hard if hard != resource.RLIM_INFINITY else max(soft, 65_536)
+def _allow_files() -> int:
+    """Let this process open as many files as it may; return how many."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = 65_536 if hard == resource.RLIM_INFINITY else hard
     resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+    return wanted
 
 
 def served(home: Path) -> str | None:

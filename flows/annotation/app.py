@@ -45,11 +45,14 @@ class Work(Protocol):
     async def next(self, who: str, asked: Mapping[str, Any]) -> JSON:
         """Return the next thing for a person; `mode` is None where nothing is left."""
 
-    def told(self, who: str, subject: str) -> JSON:
+    async def told(self, who: str, subject: str) -> JSON:
         """Return what is known of a subject beside what people did, as far as it may be shown."""
 
     def progress(self, who: str, *, whole: bool) -> JSON:
-        """Return how far all are."""
+        """Return how far all are, as the page shows it."""
+
+    def summary(self) -> JSON:
+        """Return how far all are, as the command prints it."""
 
 
 class Page:
@@ -136,7 +139,7 @@ class Page:
 
     async def _told(self, who: str, request: Request) -> Response:
         subject = request.path_params["subject"]
-        return JSONResponse(await asyncio.to_thread(self.work.told, who, subject))
+        return JSONResponse(await self.work.told(who, subject))
 
     async def _next(self, who: str, request: Request) -> Response:
         return JSONResponse(await self.work.next(who, await _body(request)))

@@ -11,6 +11,7 @@ import logging
 import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -62,6 +63,7 @@ class Desk:
     ) -> None:
         """Read what was done before; `publish` writes what follows from it into the store."""
         self.db, self.folder, self.mining, self.pairs, self.rules = db, folder, mining, pairs, rules
+        self._disk = ThreadPoolExecutor(1, "journal")  # images may fill all other threads
         self._journal = Journal(folder)
         self._journal.move_to(db)
         self.state = self._read()
@@ -76,7 +78,7 @@ class Desk:
             asyncio.create_task(self._write_for_ever()),
             asyncio.create_task(self._move_for_ever()),
         ]
-        if self.state.rules != self.rules:
+        if self.pairs and self.state.rules != self.rules:  # a study has no such rules
             await self.note(SERVER, "configured", "", self.rules._asdict())
         await self.move()
 
@@ -88,6 +90,7 @@ class Desk:
         await self.move()
         writing.cancel()
         await asyncio.gather(writing, return_exceptions=True)
+        self._disk.shutdown()
         self._journal.close()
 
     def now(self) -> int:
@@ -177,7 +180,8 @@ class Desk:
             rows = [row for some, _ in group for row in some]
             try:
                 if rows:
-                    await asyncio.to_thread(self._journal.add, rows)
+                    loop = asyncio.get_running_loop()
+                    await loop.run_in_executor(self._disk, self._journal.add, rows)
             except OSError as error:
                 self._give_up(group, error)
             else:

@@ -11,7 +11,7 @@ import re
 import secrets
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from flows.up import write_secret
 
@@ -32,23 +32,31 @@ class People:
     ) -> None:
         """Make a token for everybody who has none; with `renew`, for all.
 
+        Where no name is given, all who are known may enter, in the roles that they had.
+
         Raises:
             ValueError: if there is nobody, or a name cannot be one.
         """
         path = folder / FILE
-        kept: dict[str, str] = json.loads(path.read_text()) if path.exists() else {}
-        self.adjudicators = set(adjudicators)
-        self.names = list(dict.fromkeys([*annotators, *adjudicators])) or sorted(kept)
+        kept: dict[str, dict[str, Any]] = json.loads(path.read_text()) if path.exists() else {}
+        given = list(dict.fromkeys([*annotators, *adjudicators]))
+        self.names = given or sorted(kept)
         _check(self.names)
-        self.annotators = set(annotators) or set(self.names) - self.adjudicators
+        roles = {name: (name in annotators, name in adjudicators) for name in given}
         self.tokens: dict[str, str] = {
             name: secrets.token_urlsafe(32) for name in self.names if renew or name not in kept
         }
         """New tokens by name; they cannot be told again."""
-        kept |= {name: _digest(token) for name, token in self.tokens.items()}
-        if self.tokens:
-            write_secret(path, json.dumps(kept, sort_keys=True, indent=1) + "\n")
-        self._digests: Mapping[str, str] = {name: kept[name] for name in self.names}
+        for name in self.names:
+            known = kept.setdefault(name, {})
+            if name in self.tokens:
+                known["sha256"] = _digest(self.tokens[name])
+            if name in roles:
+                known["annotator"], known["adjudicator"] = roles[name]
+        write_secret(path, json.dumps(kept, sort_keys=True, indent=1) + "\n")
+        self.annotators = {name for name in self.names if kept[name]["annotator"]}
+        self.adjudicators = {name for name in self.names if kept[name]["adjudicator"]}
+        self._digests: Mapping[str, str] = {name: kept[name]["sha256"] for name in self.names}
 
     def whose(self, token: str) -> str | None:
         """Return the name of whoever has this token; None if nobody has.

@@ -190,5 +190,5 @@ def study_progress_view(state: State, people: Sequence[str], total: int) -> View
     return {
         "total": total,
         "people": {who: len(state.choices.get(who, {})) for who in people},
-        "flagged": sum(bool(flags) for flags in state.flags.values()),
+        "flagged": sum(bool(state.flags.get(name)) for name in set().union(*state.orders.values())),
     }

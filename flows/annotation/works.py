@@ -4,6 +4,7 @@ Put here: handing out, and what may be shown of a subject.
 Keep out: who gets what (`tasks.annotation.queue`), forms of answers (`views`, beside this file).
 """
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -17,7 +18,7 @@ from storage.questions import QuestionRow
 from tasks.annotation.acts import ADJUDICATE, CHECK, NO_PATTERN, TEXT_MAX, VERDICTS, WRITE
 from tasks.annotation.material import Material
 from tasks.annotation.queue import next_check, next_dispute, next_pair
-from tasks.annotation.standing import OPEN, standings
+from tasks.annotation.standing import OPEN, progress, standings
 from tasks.annotation.study import draw_order, next_question
 from tasks.fingerprints import digest
 from tasks.patterns import PATTERNS
@@ -83,7 +84,7 @@ class Writing:
     async def _open(self, who: str, mode: str, subject: str) -> None:
         await self._desk.note(who, "opened", subject, {"mode": mode})
 
-    def told(self, who: str, subject: str) -> JSON:
+    async def told(self, who: str, subject: str) -> JSON:
         """Return what the corpus tells of a pair, and similar pairs that this person may see.
 
         A pair whose question this person may still check is not among them.
@@ -99,8 +100,10 @@ class Writing:
             if found[name] == OPEN and who not in item.writers
         }
         asked = {item.pair_id: item.draft.question for item in items.values()}
+        told = await asyncio.to_thread(self._material.told, subject)
+        similar = await asyncio.to_thread(self._material.similar, subject, hidden)
         return {
-            "told": self._material.told(subject),
+            "told": told,
             "similar": [
                 {
                     "images": (row.image_a, row.image_b),
@@ -108,7 +111,7 @@ class Writing:
                     "ssl_cosine": row.ssl_cosine,
                     "question": asked.get(row.pair_id),
                 }
-                for row in self._material.similar(subject, hidden)
+                for row in similar
             ],
         }
 
@@ -122,6 +125,11 @@ class Writing:
                 "mine": views.mine_view(state, who, rules),
             }
         return found
+
+    def summary(self) -> JSON:
+        """Return the counts."""
+        desk = self._desk
+        return progress(desk.state, desk.rules, desk.now())._asdict()
 
 
 class Study:
@@ -159,7 +167,7 @@ class Study:
         place = state.orders[who].index(name)
         return view | {"before": state.orders[who][place - 1] if place else None}
 
-    def told(self, who: str, subject: str) -> JSON:
+    async def told(self, who: str, subject: str) -> JSON:
         """Return nothing: whatever is known may tell the answer."""
         raise HTTPException(403, f"{who} is told nothing of question {subject!r}")
 
@@ -167,3 +175,7 @@ class Study:
         """Return how many questions each participant has answered."""
         names = self._people.names if whole else [who]
         return views.study_progress_view(self._desk.state, names, len(self._rows))
+
+    def summary(self) -> JSON:
+        """Return how many questions each participant has answered."""
+        return self.progress("", whole=True)

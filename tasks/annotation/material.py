@@ -12,7 +12,7 @@ from dataclasses import asdict
 from typing import Any, Final
 
 from storage import minings, neighbours, paths
-from storage.database import Database
+from storage.database import Database, any_of
 from storage.embeddings import PREFIX
 from storage.pairs import PairRow
 from tasks.annotation.outcome import pairs_in_order
@@ -30,6 +30,8 @@ class Material:
     def __init__(self, db: Database, mining: str, corpora: Sequence[str]) -> None:
         self.db, self.mining, self.corpora = db, mining, corpora
         self.rows: dict[str, PairRow] = {row.pair_id: row for row in pairs_in_order(db, mining)}
+        found = db.read(minings.SPEC, where=any_of("mining", [mining]), columns=["clip"])
+        self._clip: str | None = found["clip"][0].as_py() if len(found) else None
         self._of_image: dict[str, list[str]] = defaultdict(list)
         for row in self.rows.values():
             self._of_image[row.image_a].append(row.pair_id)
@@ -63,11 +65,10 @@ class Material:
 
     def _nearest(self, image: str) -> list[str]:
         """Return the images that the pair's CLIP takes for nearest to one; nearest first."""
-        mining = minings.read(self.db, self.mining)
-        if mining is None or mining.clip not in self.db.tables():
+        if self._clip is None or self._clip not in self.db.tables():
             return []
-        encoder = mining.clip.removeprefix(PREFIX)
-        table = self.db.open(mining.clip)
+        encoder = self._clip.removeprefix(PREFIX)
+        table = self.db.open(self._clip)
         vector_D = neighbours.vector(self.db, encoder, image)
         if vector_D is None or (table.count_rows() > SEARCHED and not table.list_indices()):
             return []

@@ -107,7 +107,10 @@ def progress(state: State, rules: Rules, now: int) -> Progress:
         accepted=len(accepted),
         rejected=counts[REJECTED],
         disputed=counts[DISPUTED],
-        flagged=sum(bool(people) for people in state.flags.values()),
+        flagged=sum(
+            bool(people) and (subject in state.pairs or subject in items)
+            for subject, people in state.flags.items()
+        ),
         skipped=sum(s.skipped is not None for of in state.sheets.values() for s in of.values()),
         complete=len(accepted) >= rules.wanted,
     )

@@ -171,6 +171,8 @@ async function begin() {
       await post("/enter", { token });
     }
     const page = new Page(await get("/api/about"));
+    // What was left unsent comes first: it may end the pair that would be shown.
+    await Promise.race([page.outbox.settled(), new Promise((done) => setTimeout(done, 3000))]);
     await page.go(page.about.modes[0] ?? "progress");
   } catch (error) {
     if (error.status === 401) {

@@ -9,8 +9,12 @@ import uuid
 
 import httpx
 import pytest
+from starlette.responses import JSONResponse
 
-from storage.database import Database
+from flows.annotation.guard import Guard
+from flows.cli import build_parser
+from flows.commands import run
+from storage.database import Database, StoreError
 from tasks.annotation.journal import read_all
 from tests.flows.annotation.site import MINING, Site, make_home
 from tests.tasks.annotation.acts import WHOLE
@@ -288,7 +292,7 @@ def test_a_thousand_requests_at_once_are_answered_or_refused_and_what_was_saved_
 
     saved = {one["event_id"] for one, status in zip(acts, answers, strict=True) if status == 200}
     assert set(answers) <= {200, 401, 503}
-    assert saved
+    assert len(saved) > STORM / 2
     assert saved <= events.keys()
     strangers = [one["event_id"] for one in acts[::10]]
     assert not events.keys() & set(strangers)
@@ -322,9 +326,11 @@ def test_questions_with_markup_come_back_as_the_text_that_they_are(site):
     assert told.headers["content-type"] == "application/json"
 
 
-def test_only_one_page_serves_a_home(site):
-    with pytest.raises(AssertionError, match="another `mmvp annotate` serves"):
-        Site(site.home, "--annotators", "mallory").start()
+def test_only_one_page_serves_a_home(site, monkeypatch):
+    monkeypatch.setenv("MMVP_HOME", str(site.home))
+
+    with pytest.raises(StoreError, match="another `mmvp annotate` serves"):
+        run_annotate(build_parser().parse_args(["annotate", "--annotators", "mallory"]))
 
 
 @pytest.mark.parametrize(
@@ -337,9 +343,6 @@ def test_only_one_page_serves_a_home(site):
     ],
 )
 def test_what_is_not_safe_or_sensible_is_not_started(tmp_path, monkeypatch, options, words):
-    from flows.cli import build_parser
-    from flows.commands import run
-
     make_home(tmp_path / "home", tmp_path / "photos", count=1)
     monkeypatch.setenv("MMVP_HOME", str(tmp_path / "home"))
     monkeypatch.delenv("MMVP_STORE", raising=False)
@@ -355,18 +358,26 @@ def run_annotate(parsed):
     return run(parsed)
 
 
-def test_a_page_behind_a_proxy_answers_to_its_public_name_alone(tmp_path):
-    make_home(tmp_path / "home", tmp_path / "photos", count=1)
-    options = ["--annotators", "ada", "--public-url", "https://annotate.example"]
-    with Site(tmp_path / "home", *options) as behind:
-        behind.read_links()
-        with httpx.Client(base_url=f"http://127.0.0.1:{behind.port}") as client:
-            own = client.get("/", headers={"Host": f"127.0.0.1:{behind.port}"})
-            entered = client.post(
-                "/enter",
-                json={"token": behind.tokens["ada"]},
-                headers={"Host": "annotate.example", "Origin": "https://annotate.example"},
-            )
+def test_a_page_behind_a_proxy_answers_to_its_public_name_alone():
+    async def page(scope, receive, send):
+        await JSONResponse({})(scope, receive, send)
 
-    assert own.status_code == 421
-    assert "Secure" in entered.headers["set-cookie"]
+    origin = "https://annotate.example"
+    guarded = httpx.ASGITransport(Guard(page, [origin]))
+
+    async def statuses():
+        async with httpx.AsyncClient(transport=guarded) as client:
+            return [
+                (await client.get("https://annotate.example/")).status_code,
+                (await client.get("http://127.0.0.1:4300/")).status_code,
+                *[
+                    (
+                        await client.post(
+                            "https://annotate.example/enter", json={}, headers={"Origin": where}
+                        )
+                    ).status_code
+                    for where in (origin, "http://annotate.example", "http://127.0.0.1:4300")
+                ],
+            ]
+
+    assert asyncio.run(statuses()) == [200, 421, 200, 403, 403]

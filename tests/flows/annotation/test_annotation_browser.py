@@ -252,6 +252,7 @@ def test_participants_take_the_test_and_join_the_leaderboard(browser, home):
             kay.keyboard.press("g")
             kay.keyboard.type("too small")
             kay.keyboard.press("Enter")
+            expect(kay.locator(".flagged")).to_contain_text("too small")
             saved(kay)
         assert site.stop()["people"] == {"joan": 4, "kay": 1}
 
@@ -268,62 +269,67 @@ def test_participants_take_the_test_and_join_the_leaderboard(browser, home):
     assert comparisons.read(db, MINING) == []
 
 
-def test_zoom_is_at_the_same_place_in_both_images_and_flicker_shows_one(browser, home):
-    with Site(home, "--annotators", "ada") as site:
-        site.read_links()
-        with entered(browser, site, "ada") as page:
-            frames = page.locator(".frame")
-            box = frames.first.bounding_box()
-            page.mouse.move(box["x"] + box["width"] / 4, box["y"] + box["height"] / 4)
-            page.mouse.wheel(0, -300)
-            expect(page.locator(".stage")).to_have_attribute("data-scale", "2.72")
-            styles = [page.locator(".frame img").nth(n).get_attribute("style") for n in (0, 1)]
-            assert styles[0] == styles[1]
-            assert "translate(43" in styles[0]
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory):
+    """A page with three pairs for two annotators."""
+    place = tmp_path_factory.mktemp("shared")
+    make_home(place / "home", place / "photos", count=3)
+    with Site(place / "home", "--annotators", "ada", "grace") as started:
+        started.read_links()
+        yield started
 
-            page.keyboard.press("z")
-            expect(page.locator(".stage")).to_have_attribute("data-scale", "1.00")
-            page.keyboard.press("x")
-            expect(frames.nth(0)).to_be_hidden()
-            page.keyboard.press("f")
-            expect(frames.nth(1)).to_be_hidden()
-            expect(frames.nth(0)).to_be_hidden()
-            page.keyboard.press("Escape")
-            expect(frames.nth(0)).to_be_visible()
-            expect(frames.nth(1)).to_be_visible()
 
-            page.keyboard.press("?")
-            expect(page.locator("dialog")).to_contain_text("flicker between the images")
-            page.keyboard.press("Escape")
-            expect(page.locator(".told")).to_contain_text("picture 1")
-            expect(page.locator(".told")).to_contain_text("place")
+def test_zoom_is_at_the_same_place_in_both_images_and_flicker_shows_one(browser, shared):
+    with entered(browser, shared, "ada") as page:
+        frames = page.locator(".frame")
+        box = frames.first.bounding_box()
+        page.mouse.move(box["x"] + box["width"] / 4, box["y"] + box["height"] / 4)
+        page.mouse.wheel(0, -300)
+        expect(page.locator(".stage")).to_have_attribute("data-scale", "2.72")
+        styles = [page.locator(".frame img").nth(n).get_attribute("style") for n in (0, 1)]
+        assert styles[0] == styles[1]
+        assert "translate(43" in styles[0]
+
+        page.keyboard.press("z")
+        expect(page.locator(".stage")).to_have_attribute("data-scale", "1.00")
+        page.keyboard.press("x")
+        expect(frames.nth(0)).to_be_hidden()
+        page.keyboard.press("f")
+        expect(frames.nth(1)).to_be_hidden()
+        expect(frames.nth(0)).to_be_hidden()
+        page.keyboard.press("Escape")
+        expect(frames.nth(0)).to_be_visible()
+        expect(frames.nth(1)).to_be_visible()
+
+        page.keyboard.press("?")
+        expect(page.locator("dialog")).to_contain_text("flicker between the images")
+        page.keyboard.press("Escape")
+        expect(page.locator(".told")).to_contain_text("picture 1")
+        expect(page.locator(".told")).to_contain_text("place")
 
 
 MARKUP = '<img src=x onerror="alert(1)"><script>alert(2)</script> {{7*7}}'
 
 
-def test_markup_is_text_and_the_page_fits_a_phone_in_both_themes(browser, tmp_path):
-    make_home(tmp_path / "home", tmp_path / "photos", count=3)
-    with Site(tmp_path / "home", "--annotators", "ada", "grace") as site:
-        site.read_links()
-        with entered(browser, site, "ada") as ada:
-            write(ada, MARKUP, (MARKUP + "1", MARKUP + "2"))
-        brightness = {}
-        for scheme in ("light", "dark"):
-            with entered(browser, site, "grace", color_scheme=scheme, **PHONE) as page:
-                in_mode(page, "write")
-                assert content_width(page) == 390
-                brightness[scheme] = mean_brightness(page)
-                page.get_by_role("button", name="Check").click()
-                expect(page.locator(".question")).to_have_text(MARKUP)
-                expect(page.locator(".choice").nth(0)).to_contain_text(MARKUP + "1")
-                expect(page.locator("main script")).to_have_count(0)
-                assert content_width(page) == 390
-                page.get_by_role("button", name="Progress").click()
-                in_mode(page, "progress")
-                assert content_width(page) == 390
-        assert brightness["light"] > 200
-        assert brightness["dark"] < 60
+def test_markup_is_text_and_the_page_fits_a_phone_in_both_themes(browser, shared):
+    with entered(browser, shared, "ada") as ada:
+        write(ada, MARKUP, (MARKUP + "1", MARKUP + "2"))
+    brightness = {}
+    for scheme in ("light", "dark"):
+        with entered(browser, shared, "grace", color_scheme=scheme, **PHONE) as page:
+            in_mode(page, "write")
+            assert content_width(page) == 390
+            brightness[scheme] = mean_brightness(page)
+            page.get_by_role("button", name="Check").click()
+            expect(page.locator(".question")).to_have_text(MARKUP)
+            expect(page.locator(".choice").nth(0)).to_contain_text(MARKUP + "1")
+            expect(page.locator("main script")).to_have_count(0)
+            assert content_width(page) == 390
+            page.get_by_role("button", name="Progress").click()
+            in_mode(page, "progress")
+            assert content_width(page) == 390
+    assert brightness["light"] > 200
+    assert brightness["dark"] < 60
 
 
 def content_width(page):
