@@ -111,6 +111,7 @@ def _serve(options: argparse.Namespace, settings: Settings, folder: Path) -> dic
             access_log=False,
             limit_concurrency=min(CONNECTIONS, _allow_files() - OTHER_FILES),
             log_level="warning",
+            proxy_headers=False,
             server_header=False,
             timeout_graceful_shutdown=SECONDS_TO_END,
             ws="none",

@@ -9,6 +9,7 @@ from typing import Final
 
 from storage import (
     answers,
+    checks,
     comparisons,
     conversations,
     corpus_shards,
@@ -25,6 +26,7 @@ from storage import (
     proposals,
     questions,
     refused,
+    replies,
     runs,
     scores,
     shards,
@@ -48,6 +50,8 @@ SPECS: Final[Mapping[str, TableSpec]] = {
         probes,
         proposals,
         events,
+        replies,
+        checks,
         questions,
         models,
         answers,

@@ -8,6 +8,8 @@ import time
 from pathlib import Path
 from typing import Final, NamedTuple
 
+import pyarrow.compute as pc
+
 from storage import pairs
 from storage.database import Database
 from storage.pairs import PairRow
@@ -46,9 +48,14 @@ class VerdictRow(NamedTuple):
 
 def pairs_in_order(db: Database, mining: str) -> list[PairRow]:
     """Return pairs to write about: the selected ones, then a reserve, wide gaps first."""
-    rows = pairs.read(db, mining)
-    rows.sort(key=lambda row: (not row.selected, row.ssl_cosine - row.clip_cosine, row.pair_id))
-    return rows[: sum(row.selected for row in rows) + RESERVE]
+    found = pairs.table(db, mining)
+    gap = pc.subtract(found["clip_cosine"], found["ssl_cosine"])
+    order = pc.sort_indices(
+        found.append_column("gap", gap),
+        [("selected", "descending"), ("gap", "descending"), ("pair_id", "ascending")],
+    )
+    kept = order[: pc.sum(found["selected"]).as_py() + RESERVE] if len(found) else order
+    return [PairRow(**row) for row in found.take(kept).to_pylist()]
 
 
 def read_state(db: Database, home: Path, mining: str) -> State:

@@ -36,7 +36,7 @@ class Pictures:
 
     def __init__(self, db: Database, corpora: Sequence[str]) -> None:
         self._db, self._corpora = db, corpora
-        self.read = lru_cache(maxsize=64)(self._read)
+        self.read = lru_cache(maxsize=16)(self._read)
         self.read_small = lru_cache(maxsize=1_024)(self._read_small)
 
     def _read(self, image: str) -> Picture:

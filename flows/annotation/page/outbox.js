@@ -51,7 +51,8 @@ export class Outbox {
     const last = this.acts.length - 1;
     const before = last >= this.sending ? this.acts[last] : null;
     if (kind === "draft" && before && before.kind === kind && before.subject === subject) {
-      before.body = body;
+      // A new name: an earlier page may have sent the old one already.
+      Object.assign(before, { body, event_id: newId() });
     } else {
       this.acts.push({ event_id: newId(), kind, subject, body });
     }

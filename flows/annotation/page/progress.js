@@ -44,9 +44,9 @@ export class Progress {
       el("div", { class: "tiles" }, tiles.map((name) =>
         el("div", { class: "tile" }, el("b", {}, String(counts[name])), el("span", {}, name)))),
       el("h2", {}, "Agreement"),
-      table(["Krippendorff\u2019s \u03b1", "of", "units", "judgements"],
+      table(["of", "Krippendorff\u2019s \u03b1", "units", "judgements"],
         Object.entries(found.agreement).map(([name, one]) =>
-          [share(one.alpha), AGREEMENT[name], String(one.units), String(one.judgements)])),
+          [AGREEMENT[name], share(one.alpha), String(one.units), String(one.judgements)])),
       el("h2", {}, "People"),
       table(["name", "written", "skipped", "checked", "decided"],
         Object.entries(found.people).map(([who, one]) =>
