@@ -108,9 +108,9 @@ def _flow(options: argparse.Namespace) -> dict[str, Any]:
 def _print(options: argparse.Namespace, summary: dict[str, Any]) -> None:
     print_summary(summary)
     if options.verb == "evaluate":
-        from flows.scoreboard import print_scores
+        from flows.scoreboard import print_found
 
-        print_scores(summary["scores"], options.key)
+        print_found(summary, options.key)
     if options.verb == "grid":
         from flows.grid import print_grid
 

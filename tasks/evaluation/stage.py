@@ -40,7 +40,7 @@ from tasks.evaluation.jobs import Sitting, ask_models
 from tasks.evaluation.journal import Journal
 from tasks.evaluation.remote import ask_server
 from tasks.evaluation.requests import ToAsk, by_pair, fingerprints, list_asked
-from tasks.evaluation.scoring import score_all
+from tasks.evaluation.scoring import asked_before, score_all
 from tasks.progress import Progress
 from tasks.shards import record
 from tasks.stage import Context, Outcome, Receipts, Site, Stage, made_by
@@ -227,18 +227,6 @@ def _score(context: Context, failed: Mapping[AnswerName, str]) -> None:
     else:
         scores.replace(db, mining, rows)
     comparisons.replace(db, mining, compared)
-
-
-def asked_before(
-    given: Sequence[AnswerRow], questions: int, known: set[tuple[str, str]]
-) -> list[Candidate]:
-    """Return the models, in each way, that answered all questions but are not `known`."""
-    counts = Counter((row.model, row.protocol) for row in given if row.failure is None)
-    return [
-        Candidate(model, way, None, "")
-        for (model, way), answered in sorted(counts.items())
-        if answered == questions and (model, way) not in known
-    ]
 
 
 def _ask_clips(context: Context, missing: set[answers.AnswerName]) -> None:

@@ -1,7 +1,6 @@
 """A published benchmark put to models, from its folder to scores, over real HTTP."""
 
 import json
-from pathlib import Path
 
 import pytest
 
@@ -120,7 +119,11 @@ def test_a_model_that_looks_is_told_from_one_that_does_not(server, cluster, home
     assert by_way["letter+other-image"]["swapped"] == 1
     assert by_way["letter+text-only"]["same_answer"] == 1
     assert by_way["letter+swapped-options"]["both_right"] == 1
-    assert headline(found["scores"]) == {}
+    one = headline(found["scores"])
+    assert one["protocol"] == "letter"  # controls stand beside it
+    assert one["beside"]["text_only"]["pair_accuracy"] == 0
+    assert one["beside"]["first_option"]["share"] == 0.5
+    assert one["beside"]["same_when_turned"]["share"] == 1
 
 
 def test_stored_answers_stand_beside_those_of_models(server, cluster, home, folder, tmp_path):
@@ -132,21 +135,12 @@ def test_stored_answers_stand_beside_those_of_models(server, cluster, home, fold
         score_file(Settings.read(), file, **stored)
         found = benchmark(str(folder), config=asking(stub), workers=cluster)
 
+    asked = f"openai:stub@{stub.url}"
     overall = {row["model"]: row["pair_accuracy"] for row in found["scores"]}
-    assert overall == {f"openai:stub@{stub.url}": 1, "always-a": 0}
-
-
-def test_a_file_that_lacks_answers_gives_no_score_unless_asked(home, folder, tmp_path):
-    file = tmp_path / "few.jsonl"
-    file.write_text('{"question_id": 1, "response": "(a)"}\n')
-    stored = {"place": str(folder), "protocol": "letter", "key": None}
-
-    with pytest.raises(ValueError, match=r"of 6 questions 5 have no line and 0 hold a failed"):
-        score_file(Settings.read(), file, **stored)
-    found = score_file(Settings.read(), file, **stored, allow_incomplete=True)
-
-    assert (found["complete"], found["missing"], found["unread"]) == (False, 5, 5)
-    assert Path(home / "store").is_dir()
+    assert overall == {asked: 1, "always-a": 0}
+    (compared,) = found["comparisons"]
+    assert {compared["model_a"], compared["model_b"]} == {asked, "always-a"}
+    assert {compared["only_a"], compared["only_b"]} == {0, PAIRS}
 
 
 def test_a_benchmark_without_images_says_that_answers_can_still_be_scored(
