@@ -5,6 +5,8 @@ Keep out: reading tables and opening corpora (`flows`), computing results (other
 """
 
 from tasks.report.contents import PairCard, ReportContents, TableVersion
+from tasks.report.correlation_chart import CorrelationPanel
+from tasks.report.evidence import Evidence, Guesser, RankedRow, ScoreBeside, SuspectLabel
 from tasks.report.figures import draw_pairs, draw_plane
 from tasks.report.page import is_report, write_report
 from tasks.report.pictures import ReadImage
@@ -18,17 +20,25 @@ from tasks.report.results import (
     encoder_label,
     label_of,
 )
+from tasks.report.scaling_chart import ScaledEncoder
 
 __all__ = [
     "AskedPair",
+    "CorrelationPanel",
+    "Evidence",
+    "Guesser",
     "ModelComparison",
     "ModelScore",
     "PairCard",
     "ProbeScore",
+    "RankedRow",
     "ReadImage",
     "Reply",
     "ReportContents",
     "Results",
+    "ScaledEncoder",
+    "ScoreBeside",
+    "SuspectLabel",
     "TableVersion",
     "draw_pairs",
     "draw_plane",
