@@ -1,10 +1,12 @@
-"""The options of `mmvp evaluate`: who is asked what, and how.
+"""The options of `mmvp evaluate`: who is asked what, and how; and of a report about it.
 
 Put here: options and their help.
 Keep out: what they do (`flows.commands`).
 """
 
 import argparse
+
+KEYS = ("original", "corrected", "excluded")
 
 
 def add_asking(verb: argparse.ArgumentParser) -> None:
@@ -50,9 +52,7 @@ def add_benchmark(verb: argparse.ArgumentParser) -> None:
         help="a published benchmark's folder or CSV, as MMVP's and MMVP-VLM's (default: the mined)",
     )
     verb.add_argument("--answers", metavar="FILE", help="score the answers in this file instead")
-    verb.add_argument(
-        "--key", choices=("original", "corrected", "excluded"), help="the answer key to print"
-    )
+    verb.add_argument("--key", choices=KEYS, help="the answer key to print")
     verb.add_argument("--name", metavar="MODEL", help="what to call the model of --answers")
     verb.add_argument(
         "--draw-seed",
@@ -60,3 +60,14 @@ def add_benchmark(verb: argparse.ArgumentParser) -> None:
         metavar="N",
         help="with --answers: draw lots where the protocol's harness does",
     )
+
+
+def add_reported(verb: argparse.ArgumentParser) -> None:
+    """Add the options of what a report is about."""
+    verb.add_argument(
+        "--benchmark",
+        metavar="NAME",
+        help="a published benchmark that models were scored on, by its name or folder (default: "
+        "the mining)",
+    )
+    verb.add_argument("--key", choices=KEYS, help="the answer key of figures and cards (corrected)")

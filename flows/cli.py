@@ -13,7 +13,7 @@ import sys
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final
 
-from flows.asking_options import add_asking, add_benchmark
+from flows.asking_options import add_asking, add_benchmark, add_reported
 
 STAGES: Final[Mapping[str, str]] = {
     "ingest": "open what is new in a corpus, forget what is gone",
@@ -123,6 +123,7 @@ def build_parser() -> argparse.ArgumentParser:
     show.add_argument("table", choices=TABLES)
     show.add_argument("--all", action="store_true", help="every row, not only the latest run's")
     add_benchmark(verbs.choices["evaluate"])
+    add_reported(verbs.choices["report"])
     for name in ("run", "evaluate", "status"):
         add_asking(verbs.choices[name])
     return parser

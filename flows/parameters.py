@@ -43,6 +43,8 @@ def of_verb(options: argparse.Namespace) -> dict[str, Any]:
         values |= _sweep_parameters(options, values)
     elif options.verb == "evaluate" and options.benchmark is not None:
         values["place"] = options.benchmark
+    elif options.verb == "report" and options.benchmark is not None:
+        values["named"] = options.benchmark
     return values
 
 
@@ -105,7 +107,7 @@ def parameters(options: argparse.Namespace) -> dict[str, Any]:
             **chosen("features", "steps", "score_at", "seeds", "ssl_shares"), **large()
         ),
         "evaluate": EvaluateConfig(**chosen(*EvaluateConfig.model_fields)),
-        "report": ReportConfig(**chosen("cards")),
+        "report": ReportConfig(**chosen("cards", "key")),
         "workers": WorkersConfig(**chosen(*WORKERS)),
         "rehash": given.get("rehash", False),
     }

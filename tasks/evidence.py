@@ -17,9 +17,10 @@ from tasks.benchmarks.keys import MMVP, is_mmvp
 from tasks.correlation import LEAST_POINTS, Correlated, Correlation, correlate, correlate_scores
 from tasks.evaluation.asking import MMVP_VLM
 from tasks.evaluation.beside import tell
-from tasks.evaluation.rows import PUBLISHED
+from tasks.evaluation.rows import PUBLISHED as WRITTEN_BY_OTHERS
 from tasks.patterns import PATTERNS
-from tasks.published import PublishedRow, ResultRow, published_results, side_by_side
+from tasks.published import ResultRow, published_results, side_by_side
+from tasks.published.side_by_side import PUBLISHED
 from tasks.report import (
     CorrelationPanel,
     Evidence,
@@ -30,14 +31,12 @@ from tasks.report import (
     SuspectLabel,
 )
 from tasks.scores import CHANCE
-from tasks.scores.outcomes import OUTCOMES
 
-PAPER: Final = "Tong et al. 2024"
+PAPER: Final = tuple(f"Tong et al. 2024 (arXiv 2401.06209), {at}" for at in ("Fig. 4", "Table 1"))
+"""What the sources of published rows begin with that figures show."""
+
 FIGURE_4, FIGURE_6 = "fig4_mmvp_mllm", "fig6_per_pattern_digitised"
 TABLE_1, STATED = "table1_mmvp_vlm", "appC_pearson"
-PANELS: Final = 6
-"""Correlations that are drawn; the page's table has all."""
-
 PAIRS_A_PATTERN: Final = 15
 """Of MMVP-VLM."""
 
@@ -68,7 +67,7 @@ def evidence_of(
     published = published_name(asked)
     by_name = {(row.benchmark, row.model, row.protocol, row.key): row for row in told.beside}
     return Evidence(
-        ranked=_ranked(scored, labels, published),
+        published=_published(scored, published),
         beside=[
             ScoreBeside(label=labels[row.model, row.protocol], **asdict(by_name[name]))
             for row in shown
@@ -87,7 +86,7 @@ def evidence_of(
 
 def published_name(asked: Sequence[QuestionRow]) -> str | None:
     """Return which published benchmark questions are, told by what they ask; None: another's."""
-    rows = [row for row in asked if row.source == PUBLISHED]
+    rows = [row for row in asked if row.source == WRITTEN_BY_OTHERS]
     numbers = {row.question_id.rpartition("-")[2]: row for row in rows}
     if is_mmvp({int(n): row.question for n, row in numbers.items() if n.isdecimal()}):
         return MMVP
@@ -96,58 +95,40 @@ def published_name(asked: Sequence[QuestionRow]) -> str | None:
     return MMVP_VLM if is_vlm else None
 
 
-def _ranked(scored: Sequence[ScoreRow], labels: Label, published: str | None) -> list[RankedRow]:
-    """Return all scores of all pairs at both levels, and published ones beside them, best first."""
+def _published(scored: Sequence[ScoreRow], published: str | None) -> list[RankedRow]:
+    """Return published results of what was measured, level by level."""
+    if published is None:
+        return []
     overall = [row for row in scored if row.pattern is None]
-    names = {row.benchmark: row.benchmark for row in overall}
-    theirs: Sequence[PublishedRow] = ()
-    if published is not None:
-        names = dict.fromkeys(names, published)
-        theirs = published_results()
-    back = {shown: mine for mine, shown in names.items()}
-    found = {(row.benchmark, row.model, row.protocol, row.key): row for row in overall}
-    ranked = []
-    for (benchmark, level, pattern), rows in side_by_side(overall, theirs, names=names).items():
-        if pattern is None:
-            mine = back[benchmark]
-            ranked += [
-                _row(row, level, mine, labels, found.get((mine, row.model, *_way(row))))
-                for row in rows
-            ]
-    return ranked
+    (mine,) = {row.benchmark for row in overall}
+    tables = side_by_side(overall, published_results(), names={mine: published})
+    return [
+        _row(row, mine)
+        for (_, _, pattern), rows in tables.items()
+        if pattern is None
+        for row in rows
+        if row.origin == PUBLISHED
+    ]
 
 
-def _way(row: ResultRow) -> tuple[str, str]:
-    return row.protocol or "", row.key or ""
-
-
-def _row(
-    row: ResultRow, level: str, benchmark: str, labels: Label, score: ScoreRow | None
-) -> RankedRow:
-    values = {
-        name: getattr(row, name)
-        for name in (
-            *("value", "low", "high", "pairs", "protocol", "key", "origin", "level_inferred"),
-            *("source", "url", "note"),
-        )
-    }
-    is_pair = level == "pair" and score is not None
+def _row(row: ResultRow, benchmark: str) -> RankedRow:
     return RankedRow(
         benchmark=benchmark,
-        level=level,
-        label=row.model if score is None else _seeded(score, labels),
-        is_reference=(row.source or "").startswith(
-            (f"{PAPER} (arXiv 2401.06209), Fig. 4", f"{PAPER} (arXiv 2401.06209), Table 1")
-        ),
-        outcomes={name: getattr(score, name) for name in OUTCOMES} if is_pair else None,
-        unread=score.unread if score is not None else None,
-        **values,
+        level=row.level,
+        label=row.model,
+        value=row.value,
+        low=None,
+        high=None,
+        pairs=row.pairs,
+        protocol=row.protocol,
+        key=None,
+        origin=row.origin,
+        level_inferred=row.level_inferred,
+        source=row.source,
+        url=row.url,
+        note=row.note,
+        is_reference=(row.source or "").startswith(PAPER),
     )
-
-
-def _seeded(score: ScoreRow, labels: Label) -> str:
-    said = labels[score.model, score.protocol]
-    return said if score.seed is None else f"{said}, seed {score.seed}, {score.steps:,} steps"
 
 
 def _measured(shown: Sequence[ScoreRow], labels: Label) -> list[CorrelationPanel]:

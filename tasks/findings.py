@@ -102,14 +102,10 @@ def results_of(
     """
     labels = _labels(found)
     shown = _under(found.scores, key)
+    others = set(found.scores) - set(shown)
     return Results(
-        scores=[
-            ModelScore(
-                label=labels[row.model, row.protocol],
-                **{k: v for k, v in asdict(row).items() if k != "mining"},
-            )
-            for row in shown
-        ],
+        scores=_scores(shown, labels),
+        other_keys=_scores([row for row in found.scores if row in others], labels),
         comparisons=[
             ModelComparison(**{k: v for k, v in asdict(row).items() if k != "mining"})
             for row in found.comparisons
@@ -139,6 +135,16 @@ def _under(rows: Sequence[ScoreRow], key: str) -> list[ScoreRow]:
 def _ways(found: Findings) -> list[str]:
     """Return the ways in which models were asked, the main ones first."""
     return list(dict.fromkeys([*FIRST, *sorted({row.protocol for row in found.scores})]))
+
+
+def _scores(rows: Sequence[ScoreRow], labels: Mapping[tuple[str, str], str]) -> list[ModelScore]:
+    return [
+        ModelScore(
+            label=labels[row.model, row.protocol],
+            **{k: v for k, v in asdict(row).items() if k != "mining"},
+        )
+        for row in rows
+    ]
 
 
 def _labels(found: Findings) -> dict[tuple[str, str], str]:

@@ -6,13 +6,14 @@ Keep out: the scores themselves (`results`), drawing (the charts beside this fil
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from tasks.report.correlation_chart import CorrelationPanel
 from tasks.report.scaling_chart import ScaledEncoder
 
-PAIR = "pair"
-MEASURED = "measured"
+PAIR: Final = "pair"
+QUESTION: Final = "question"
+MEASURED: Final = "measured"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,7 +22,8 @@ class RankedRow:
 
     A published one has no interval, key and outcomes, and says where it is from; `protocol` is None
     where its source does not tell. `outcomes` are the shares of pairs by outcome, of a measured
-    pair accuracy; `is_reference` marks published rows that a figure shows, as not all fit.
+    pair accuracy, as is `chance` in percent; `is_reference` marks published rows that a figure
+    shows, as not all fit.
     """
 
     benchmark: str
@@ -41,6 +43,7 @@ class RankedRow:
     is_reference: bool = False
     outcomes: Mapping[str, float] | None = None
     unread: int | None = None
+    chance: float | None = None
 
     @property
     def is_measured(self) -> bool:
@@ -95,12 +98,13 @@ class Guesser:
 class Evidence:
     """All that stands beside scores; of a run without any, nothing.
 
-    `heard` counts by benchmark the models that were strong enough to have a say on its labels.
-    `correlations` set CLIPs against models measured here, `as_published` does so with the paper's
-    values; `imagenet` sets accuracy on pairs against that on ImageNet, and `scaled` against size.
+    `published` are others' results on the same benchmarks, level by level. `heard` counts by
+    benchmark the models that were strong enough to have a say on its labels. `correlations` set
+    CLIPs against models measured here, `as_published` does so with the paper's values; `imagenet`
+    sets accuracy on pairs against that on ImageNet, and `scaled` against size.
     """
 
-    ranked: Sequence[RankedRow] = ()
+    published: Sequence[RankedRow] = ()
     beside: Sequence[ScoreBeside] = ()
     suspects: Sequence[SuspectLabel] = ()
     heard: Mapping[str, int] = field(default_factory=dict)

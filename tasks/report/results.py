@@ -192,6 +192,8 @@ class Results:
     """The visual patterns in the paper's order."""
     main: str = "mined"
     """The benchmark that cards, comparisons and the figure by pattern are about."""
+    other_keys: Sequence[ModelScore] = ()
+    """Scores under other answer keys than that of `scores`."""
     evidence: Evidence = field(default_factory=Evidence)
 
     @property
