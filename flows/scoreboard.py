@@ -122,6 +122,7 @@ def print_guessers(chance: Mapping[str, Score]) -> None:
 
 def print_comparisons(rows: Sequence[Score]) -> None:
     """Print which models differ on the same pairs, the surest first."""
+    rows = [row for row in rows if "+" not in row["protocol"]]  # controls are no contest
     if not rows:
         return
     print("models on the same pairs: McNemar's exact test, p after Holm's correction")

@@ -205,7 +205,7 @@ def _panel(
     numbers: dict[str, Any] = asdict(found)
     said = "no correlation: one side does not vary"
     if found.pearson is not None:
-        said = f"r {found.pearson:.2f}"
+        said = f"r {found.pearson:.3f}"
         if found.pearson_low is not None:
             said += f" ({found.pearson_low:.2f} to {found.pearson_high:.2f})"
         said += f", p {found.pearson_p:.3f}"

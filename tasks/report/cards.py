@@ -22,6 +22,13 @@ class Word(NamedTuple):
     seeds: int
 
 
+class OwnWords(NamedTuple):
+    """What was said, where the option taken does not tell it, and what it was said to."""
+
+    protocol: str
+    text: str
+
+
 class AnswerRow(NamedTuple):
     """What a variant answered to a pair's two questions.
 
@@ -33,8 +40,8 @@ class AnswerRow(NamedTuple):
     is_trained: bool
     words_a: Sequence[Word]
     words_b: Sequence[Word]
-    own_a: Sequence[str]
-    own_b: Sequence[str]
+    own_a: Sequence[OwnWords]
+    own_b: Sequence[OwnWords]
 
 
 class CardQuestion(NamedTuple):
@@ -126,12 +133,12 @@ def _answer_row(
         words_a=_words([reply.choice_a for reply in replies], asked.answer_a),
         words_b=_words([reply.choice_b for reply in replies], asked.answer_b),
         own_a=_own_words(
-            [reply.response_a for reply in replies if reply.choice_a is None]
-            + [r.response_a for r, main in others if r.choice_a != main.choice_a]
+            [(r.protocol, r.response_a) for r in replies if r.choice_a is None]
+            + [(r.protocol, r.response_a) for r, main in others if r.choice_a != main.choice_a]
         ),
         own_b=_own_words(
-            [reply.response_b for reply in replies if reply.choice_b is None]
-            + [r.response_b for r, main in others if r.choice_b != main.choice_b]
+            [(r.protocol, r.response_b) for r in replies if r.choice_b is None]
+            + [(r.protocol, r.response_b) for r, main in others if r.choice_b != main.choice_b]
         ),
     )
 
@@ -142,6 +149,6 @@ def _words(choices: Sequence[str | None], answer: str) -> list[Word]:
     return [Word(choice, choice == answer, seeds) for choice, seeds in counts]
 
 
-def _own_words(responses: Iterable[str]) -> list[str]:
+def _own_words(responses: Iterable[tuple[str, str]]) -> list[OwnWords]:
     """Return what was said, each once, where it was more than blanks."""
-    return list(dict.fromkeys(said for said in responses if said.strip()))
+    return list(dict.fromkeys(OwnWords(*each) for each in responses if each[1].strip()))

@@ -195,6 +195,12 @@ def _most_first(counts: Mapping[str, int]) -> list[tuple[str, int]]:
 
 
 def _short_id(pair_id: str) -> str:
-    """Shorten an id, and one made of two images' ids so that pairs of one image stay apart."""
+    """Shorten an id, and one made of two images' ids so that pairs of one image stay apart.
+
+    Of a published pair it is its number.
+    """
+    _, of_set, number = pair_id.rpartition("-pair-")
+    if of_set and number.isdecimal():
+        return f"pair {int(number)}"
     image_a, joint, image_b = pair_id.partition("+")
     return f"{image_a[:8]}+{image_b[:8]}" if joint else pair_id[:12]

@@ -119,8 +119,8 @@ def _draw_row(
             y,
             marker,
             color=color,
-            markerfacecolor=palette.paper if reading.is_again else color,
-            markersize=8,
+            markerfacecolor="none" if reading.is_again else color,
+            markersize=11 if reading.is_again else 7,  # both are seen where they meet
             clip_on=False,
             zorder=3,
         )

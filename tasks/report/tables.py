@@ -136,6 +136,7 @@ def matrices(results: Results) -> list[Matrix]:
     found += [
         _matrix(results, None, name, _models(results, name, are_trained=False))
         for name in protocols
+        if "+" not in name  # controls are no contest
     ]
     return [matrix for matrix in found if len(matrix.labels) > 1]
 
