@@ -14,7 +14,7 @@ from storage.answers import AnswerRow
 from storage.questions import QuestionRow
 from storage.scores import ScoreRow
 from tasks.benchmarks.keys import MMVP, is_mmvp
-from tasks.correlation import LEAST_POINTS, Correlated, Correlation, correlate, correlate_scores
+from tasks.correlation import LEAST_POINTS, Correlation, correlate, correlate_scores
 from tasks.evaluation.asking import MMVP_VLM
 from tasks.evaluation.beside import tell
 from tasks.evaluation.rows import PUBLISHED as WRITTEN_BY_OTHERS
@@ -51,6 +51,8 @@ def evidence_of(
     *,
     labels: Label,
     shown: Sequence[ScoreRow],
+    main: str,
+    ways: Sequence[str],
 ) -> Evidence:
     """Gather what stands beside scores.
 
@@ -60,6 +62,8 @@ def evidence_of(
         given: The answers to these questions.
         labels: What people call each model under each protocol.
         shown: The scores under the key that the report's figures show.
+        main: The benchmark that correlations are about.
+        ways: The ways in which models were asked, the main ones first.
     """
     if not scored:
         return Evidence()
@@ -77,7 +81,11 @@ def evidence_of(
         suspects=[SuspectLabel(**asdict(row)) for row in told.suspects],
         heard=told.heard,
         guessers=[Guesser(name=name, **chance._asdict()) for name, chance in CHANCE.items()],
-        correlations=_measured(shown, labels),
+        correlations=_measured(
+            [row for row in shown if row.benchmark == main and "+" not in row.protocol],
+            labels,
+            ways,
+        ),
         as_published=paper_correlations(),
         imagenet=[imagenet_correlation()] if published == MMVP_VLM else [],
         scaled=published_encoders() if published == MMVP_VLM else [],
@@ -131,21 +139,25 @@ def _row(row: ResultRow, benchmark: str) -> RankedRow:
     )
 
 
-def _measured(shown: Sequence[ScoreRow], labels: Label) -> list[CorrelationPanel]:
+def _measured(
+    shown: Sequence[ScoreRow], labels: Label, ways: Sequence[str]
+) -> list[CorrelationPanel]:
     """Set each CLIP against each model, in the first way in which that was asked, by pattern."""
-    found = correlate_scores(shown, shown)
-    first: dict[tuple[str, str, str], Correlated] = {}
-    for row in found:
-        if row.correlation.points >= LEAST_POINTS and "+" not in row.protocol:
-            first.setdefault((row.benchmark, row.clip, row.model), row)
+    clips = [row for row in shown if row.protocol == MMVP_VLM]
+    first: dict[str, str] = {}
+    for row in sorted(shown, key=lambda row: ways.index(row.protocol)):
+        if row.protocol != MMVP_VLM:
+            first.setdefault(row.model, row.protocol)
+    models = [row for row in shown if first.get(row.model) == row.protocol]
     return [
         _panel(
             f"{labels[row.model, row.protocol]} ({row.protocol})",
             row.points,
             row.correlation,
-            against=labels[row.clip, MMVP_VLM],
+            clip=labels[row.clip, MMVP_VLM],
         )
-        for row in first.values()
+        for row in correlate_scores(clips, models)
+        if row.correlation.points >= LEAST_POINTS
     ]
 
 
@@ -171,7 +183,7 @@ def imagenet_correlation() -> CorrelationPanel:
         if one.imagenet is not None
     }
     found = correlate(*zip(*points.values(), strict=True))
-    return _panel("MMVP-VLM against ImageNet, the paper's Table 1", points, found)
+    return _panel("MMVP-VLM, the paper's Table 1", points, found)
 
 
 def published_encoders() -> list[ScaledEncoder]:
@@ -199,7 +211,7 @@ def _panel(
     points: Mapping[str, tuple[float, float]],
     found: Correlation,
     *,
-    against: str = "",
+    clip: str = "",
     stated: float | None = None,
 ) -> CorrelationPanel:
     numbers: dict[str, Any] = asdict(found)
@@ -208,9 +220,10 @@ def _panel(
         said = f"r {found.pearson:.3f}"
         if found.pearson_low is not None:
             said += f" ({found.pearson_low:.2f} to {found.pearson_high:.2f})"
-        said += f", p {found.pearson_p:.3f}"
+        p_value = found.pearson_p or 0.0
+        said += f", p {p_value:.3f}" if p_value >= 0.001 else ", p < 0.001"
     if stated is not None:
         said += f"; stated: {stated:.2f}"
-    if against:
-        said += f"; against {against}"
-    return CorrelationPanel(title=title, said=said, points=points, numbers=numbers, stated=stated)
+    return CorrelationPanel(
+        title=title, said=said, points=points, clip=clip, numbers=numbers, stated=stated
+    )

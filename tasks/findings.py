@@ -118,7 +118,13 @@ def results_of(
         patterns=list(PATTERNS.values()),
         main=main,
         evidence=evidence_of(
-            found.questions, found.scores, found.answers, labels=labels, shown=shown
+            found.questions,
+            found.scores,
+            found.answers,
+            labels=labels,
+            shown=shown,
+            main=main,
+            ways=_ways(found),
         ),
     )
 

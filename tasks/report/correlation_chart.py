@@ -41,6 +41,8 @@ class CorrelationPanel:
     title: str
     said: str
     points: Mapping[str, tuple[float, float]]
+    clip: str = ""
+    """What the CLIP is called, if the figure has several."""
     numbers: Mapping[str, float | None] = field(default_factory=dict)
     stated: float | None = None
 
@@ -70,7 +72,8 @@ def draw_correlations(
         place = (left / width, bottom / height, SIDE / width, SIDE / height)
         axes = figure.add_axes(place, facecolor=palette.paper)
         _draw_panel(axes, panel, ends, palette)
-        axes.set_xlabel(across, **font(palette.muted, 9))
+        named = f"{short(panel.clip, 44)}, %" if panel.clip else across
+        axes.set_xlabel(named, **font(palette.muted, 9))
         if column == 0:
             axes.set_ylabel(up, **font(palette.muted, 9))
     figure.text(0.02, 1 - 0.34 / height, title, weight="bold", **font(palette.ink, 13))
