@@ -14,12 +14,13 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final
 
 from flows.asking_options import add_asking, add_benchmark, add_reported
+from flows.writing_options import add_terms, add_writing
 
 STAGES: Final[Mapping[str, str]] = {
     "ingest": "open what is new in a corpus, forget what is gone",
     "embed": "compute the vectors that are missing",
     "mine": "search all pairs of images for those that are CLIP-blind",
-    "questions": "write two questions for each selected pair, from what the corpus knows",
+    "questions": "write, check and take two questions for each selected pair",
     "probe": "fit linear probes to what each encoder sees",
     "train": "train small multimodal models on CLIP, SSL and mixed features",
     "evaluate": "ask the models what they were not asked before, and score them",
@@ -46,6 +47,7 @@ NEEDS: Final[Mapping[str, Collection[str]]] = {
 TABLES: Final = (
     *("images", "paths", "refused", "pairs", "duplicates", "questions", "probes", "models"),
     *("answers", "scores", "comparisons", "conversations", "grids", "overlaps", "shards", "runs"),
+    *("proposals", "checks", "replies"),
 )
 
 
@@ -122,10 +124,14 @@ def build_parser() -> argparse.ArgumentParser:
     show = _verb(verbs, "show", "the rows of a table, in a stable order")
     show.add_argument("table", choices=TABLES)
     show.add_argument("--all", action="store_true", help="every row, not only the latest run's")
-    add_benchmark(verbs.choices["evaluate"])
-    add_reported(verbs.choices["report"])
-    for name in ("run", "evaluate", "status"):
-        add_asking(verbs.choices[name])
+    for add, names in (
+        (add_benchmark, ("evaluate",)),
+        (add_reported, ("report",)),
+        (add_asking, ("run", "evaluate", "status")),
+        (add_terms, ("questions", "sweep")),
+    ):
+        for name in names:
+            add(verbs.choices[name])
     return parser
 
 
@@ -252,12 +258,10 @@ def _add_stage_options(verb: argparse.ArgumentParser, stages: Collection[str]) -
     if "train" in stages:
         _add_training(verb)
         _add_recipe(verb)
-    for stage, option, text in (
-        ("questions", "--lot-pairs", "pairs drawn by lot, an attribute (32)"),
-        ("report", "--cards", "pairs on the page (200)"),
-    ):
-        if stage in stages:
-            verb.add_argument(option, type=int, metavar="N", help=text)
+    if "questions" in stages:
+        add_writing(verb)
+    if "report" in stages:
+        verb.add_argument("--cards", type=int, metavar="N", help="pairs on the page (200)")
     _add_workers(verb)
 
 

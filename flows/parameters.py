@@ -59,7 +59,7 @@ def parameters(options: argparse.Namespace) -> dict[str, Any]:
     from tasks.evaluation.candidates import EvaluateConfig
     from tasks.ingest import IngestConfig
     from tasks.mining.thresholds import MineConfig
-    from tasks.questions.stage import QuestionConfig
+    from tasks.questions.config import QuestionConfig
     from tasks.recipes.large import LargeConfig
     from tasks.reporting import ReportConfig
     from tasks.training.recipe import TrainConfig
@@ -92,6 +92,9 @@ def parameters(options: argparse.Namespace) -> dict[str, Any]:
         settings["overrides"] = {p: _json_or_text(value) for p, value in given.get("set", ())}
         return {"large": LargeConfig(**settings)}
 
+    def checks() -> dict[str, Any]:
+        return {"checks": {"required": given["require"]}} if "require" in given else {}
+
     thresholds = ("clip_above", "ssl_below", "clip_above_quantile", "ssl_below_quantile")
     return {
         "corpus": given.get("corpus", []),
@@ -102,7 +105,7 @@ def parameters(options: argparse.Namespace) -> dict[str, Any]:
         "through": given.get("through", "report"),
         "reading": IngestConfig(**chosen(*IngestConfig.model_fields)),
         "mine": MineConfig(**chosen(*thresholds, *MINING)),
-        "questions": QuestionConfig(**chosen("lot_pairs")),
+        "questions": QuestionConfig(**chosen(*QuestionConfig.model_fields), **checks()),
         "train": TrainConfig(
             **chosen("features", "steps", "score_at", "seeds", "ssl_shares"), **large()
         ),

@@ -1,10 +1,12 @@
 """A published benchmark put to models, from its folder to scores, over real HTTP."""
 
 import json
+from pathlib import Path
 
 import pytest
 
 from flows.benchmark import benchmark
+from flows.benchmark_report import benchmark_report
 from flows.scoreboard import headline
 from flows.settings import Settings
 from flows.stored_answers import score_file
@@ -65,6 +67,7 @@ def test_a_server_is_asked_once_and_scored_and_its_key_is_nowhere(server, cluste
     with serve(sees(folder)) as stub:
         found = benchmark(str(folder), config=asking(stub), workers=cluster)
         again = benchmark(str(folder), config=asking(stub), workers=cluster)
+    reported = [benchmark_report(named, workers=cluster) for named in ("doors", str(folder))]
 
     assert len(stub.bodies) == 2 * PAIRS
     assert stub.headers[0]["Authorization"] == f"Bearer {SECRET}"
@@ -73,8 +76,11 @@ def test_a_server_is_asked_once_and_scored_and_its_key_is_nowhere(server, cluste
     assert (one["pair_accuracy"], one["question_accuracy"], one["unread"]) == (1, 1, 0)
     assert again["stages"]["evaluate"]["state"] == "current"
     assert [row["choice"] for row in runs.shown("answers")] == ["Open", "Closed"] * PAIRS
+    assert [one["stages"]["report"]["state"] for one in reported] == ["done", "current"]
+    page = Path(reported[0]["stages"]["report"]["figures"]["page"])
+    assert page.read_text().count('class="card"') == PAIRS
     held = [file for file in home.rglob("*") if file.is_file()]
-    assert held
+    assert page in held
     assert not [file for file in held if SECRET.encode() in file.read_bytes()]
 
 
