@@ -121,9 +121,9 @@ class Found:
         return self.refused[GOOD] / self.planted[GOOD]
 
 
-def study(site, folder, seed, *, each, good, answerers=5, errs=0.1, **options):
+def study(site, folder, seed, *, each, good, answerers=5, errs=0.1, photos=60):
     """Plant errors, run the stages against a server, and count what was caught and by what."""
-    world = World(seed, each=each, good=good)
+    world = World(seed, each=each, good=good, photos=photos)
     corpus = place(site, world, folder)
     with ExitStack() as stack:
         stub = stack.enter_context(serve(Onlooker(world, errs=errs, seed=seed)))
@@ -134,7 +134,6 @@ def study(site, folder, seed, *, each, good, answerers=5, errs=0.1, **options):
             answerers=(spec,),
             answers_each=answerers,
             at_once=8,
-            **options,
         )
         run_all(site, corpus, config)
     found = Found(calls=len(stub.bodies))

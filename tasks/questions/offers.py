@@ -38,7 +38,8 @@ def offered(
 ) -> dict[str, dict[str, list[ProposalRow]]]:
     """Return the proposals that count: source -> pair -> proposals, the preferred first.
 
-    Of people all do, of models those of the config's writers; by number, then by writer.
+    Of people all do, of models those of the config's writers; by number, then by writer. What was
+    proposed in the same words before does not count again.
     """
     order = {BY_MODEL + server.label: place for place, server in enumerate(config.writing())}
     found: dict[str, dict[str, list[ProposalRow]]] = {source: {} for source in config.by}
@@ -48,9 +49,16 @@ def offered(
             continue
         if source == PEOPLE or row.writer in order:
             found[source].setdefault(row.pair_id, []).append(row)
+    seen: set[str] = set()
     for by_pair in found.values():
-        for rows in by_pair.values():
+        for pair_id, rows in by_pair.items():
             rows.sort(key=lambda row: (row.number, order.get(row.writer, 0), row.writer))
+            kept = []
+            for row in rows:
+                if row.proposal_id not in seen:
+                    seen.add(row.proposal_id)
+                    kept.append(row)
+            by_pair[pair_id] = kept
     return found
 
 
