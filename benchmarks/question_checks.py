@@ -17,7 +17,7 @@ from typing import Any
 from benchmarks.measuring import parser_of, read_options, show
 from storage.database import Database
 from tasks.scores.statistics import wilson
-from tests.onlookers import GOOD, KINDS
+from tests.onlookers import GOOD, KINDS, World
 from tests.planted import Found, site_of, study
 
 
@@ -28,12 +28,10 @@ def measure(seed: int, options: argparse.Namespace) -> Found:
         return study(
             site,
             Path(place, "photos"),
-            seed,
-            each=options.each,
-            good=options.good,
+            World(seed, each=options.each, good=options.good, photos=options.photos),
+            seed=seed,
             answerers=options.answerers,
             errs=options.errs,
-            photos=options.photos,
         )
 
 

@@ -56,7 +56,7 @@ def kind_of(body):
 
 
 def test_planted_errors_of_six_kinds_are_caught_and_good_questions_pass(site, tmp_path):
-    found = study(site, tmp_path / "photos", SEED, each=30, good=60)
+    found = study(site, tmp_path / "photos", World(SEED, each=30, good=60), seed=SEED)
 
     assert found.planted == {GOOD: 60, **dict.fromkeys(KINDS, 30)}
     assert found.caught >= 0.9
