@@ -14,7 +14,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final
 
 from flows.asking_options import add_asking, add_benchmark
-from flows.writing_options import add_terms, add_writing
+from flows.writing_options import add_patterns, add_terms, add_writing
 
 STAGES: Final[Mapping[str, str]] = {
     "ingest": "open what is new in a corpus, forget what is gone",
@@ -47,7 +47,7 @@ NEEDS: Final[Mapping[str, Collection[str]]] = {
 TABLES: Final = (
     *("images", "paths", "refused", "pairs", "duplicates", "questions", "probes", "models"),
     *("answers", "scores", "comparisons", "conversations", "grids", "overlaps", "shards", "runs"),
-    *("proposals", "checks", "replies"),
+    *("proposals", "checks", "replies", "assignments", "patterns"),
 )
 
 
@@ -101,14 +101,7 @@ def build_parser() -> argparse.ArgumentParser:
     sweep.add_argument(
         "--encoder-seeds", type=int, nargs="+", metavar="S", help="train tiny encoders, too"
     )
-    up = _verb(verbs, "up", "Prefect server, worker and all deployments, on loopback")
-    up.add_argument("--port", type=int, default=4200, help="port of the server (default 4200)")
-    up.add_argument(
-        "--corpus",
-        action="append",
-        metavar="DIR",
-        help="folder that mmvp/full runs on by schedule; may be given several times",
-    )
+    _add_up(_verb(verbs, "up", "Prefect server, worker and all deployments, on loopback"))
     status = _verb(verbs, "status", "what is in the store, what is current, what a run would do")
     _add_corpus(status)
     _add_stage_options(status, tuple(STAGES))
@@ -120,6 +113,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_export(verbs)
     _add_convert(_verb(verbs, "convert", "the paper's released MoF checkpoint, for transformers"))
     _add_general(_verb(verbs, "general", "the general ability that stored answers show"))
+    add_patterns(_verb(verbs, "patterns", "which patterns questions are about, found by models"))
     _add_plan(_verb(verbs, "plan", "time, memory and disk of a run, from this machine's rates"))
     show = _verb(verbs, "show", "the rows of a table, in a stable order")
     show.add_argument("table", choices=TABLES)
@@ -329,6 +323,16 @@ def _add_export(verbs: Any) -> None:
     )
     benchmark.add_argument(
         "--to", required=True, metavar="DIR", help="new folder, or earlier export"
+    )
+
+
+def _add_up(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("--port", type=int, default=4200, help="port of the server (default 4200)")
+    verb.add_argument(
+        "--corpus",
+        action="append",
+        metavar="DIR",
+        help="folder that mmvp/full runs on by schedule; may be given several times",
     )
 
 

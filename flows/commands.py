@@ -32,6 +32,7 @@ def run(options: argparse.Namespace) -> int:
         "show": _show,
         "similar": _similar,
         "plan": _plan,
+        "patterns": _patterns,
         "export": _export,
         "general": _general,
         "convert": _convert,
@@ -267,6 +268,12 @@ def _export(options: argparse.Namespace) -> dict[str, Any]:
     from flows.export_benchmark import run as export_benchmark
 
     return export_benchmark(options)
+
+
+def _patterns(options: argparse.Namespace) -> dict[str, Any]:
+    from flows.patterns import run as find_patterns
+
+    return find_patterns(options)
 
 
 def _general(options: argparse.Namespace) -> dict[str, Any]:

@@ -49,3 +49,20 @@ def add_writing(verb: argparse.ArgumentParser) -> None:
     verb.add_argument(
         "--pairs-per-pattern", type=int, metavar="N", help="the most pairs of a pattern (no limit)"
     )
+
+
+def add_patterns(verb: argparse.ArgumentParser) -> None:
+    """Add the options of who says which patterns questions are about."""
+    verb.add_argument(
+        "--models", nargs="+", required=True, metavar="SPEC", help="models on servers to ask"
+    )
+    verb.add_argument(
+        "--votes", type=int, default=3, metavar="N", help="on each question's pattern, odd (3)"
+    )
+    verb.add_argument(
+        "--runs", type=int, default=3, metavar="N", help="looks for patterns at all questions (3)"
+    )
+    verb.add_argument(
+        "--with-images", action="store_true", help="show the pictures to those who look"
+    )
+    add_terms(verb)

@@ -15,7 +15,7 @@ from tasks.backends.prompts import Prompt, read_prompt
 from tasks.backends.structured import object_of, objects_in
 from tasks.evaluation.servers import Server
 from tasks.evaluation.views import WITHIN
-from tasks.patterns import PATTERNS
+from tasks.patterns import NAMES, NONE_OF_THESE, listed
 
 BY_MODEL: Final = "model:"
 """What a writer's name begins with that is a model."""
@@ -29,7 +29,6 @@ NO_DIFFERENCE: Final = "no-difference"
 TEMPERATURE: Final = 0.7
 """Several proposals by one model are to differ."""
 
-NONE_OF_THESE: Final = "None of these"
 _TEXT: Final = {"type": "string"}
 _OPTIONS: Final = ("option_1", "option_2")
 _WHICH: Final = {"type": "string", "enum": list(_OPTIONS)}
@@ -40,7 +39,7 @@ SCHEMA: Final[Mapping[str, Any]] = object_of(
     option_2=_TEXT,
     answer_1=_WHICH,
     answer_2=_WHICH,
-    pattern={"type": "string", "enum": [*PATTERNS.values(), NONE_OF_THESE]},
+    pattern={"type": "string", "enum": list(NAMES)},
     statement_1=_TEXT,
     statement_2=_TEXT,
 )
@@ -49,7 +48,7 @@ _SHOWN: Final = 80
 
 def prompt() -> Prompt:
     """Return the prompt."""
-    return read_prompt(Path(__file__).with_name("write.txt"), SCHEMA)
+    return read_prompt(Path(__file__).with_name("write.txt"), SCHEMA, nine=listed())
 
 
 def write_request(server: Server, images: tuple[str, str], number: int) -> Request:
@@ -119,5 +118,5 @@ def _is_whole(value: Mapping[str, Any]) -> bool:
         and all(isinstance(text, str) for text in seen)
         and value["answer_1"] in _OPTIONS
         and value["answer_2"] in _OPTIONS
-        and value["pattern"] in {*PATTERNS.values(), NONE_OF_THESE}
+        and value["pattern"] in NAMES
     )

@@ -13,15 +13,18 @@ written from metadata alone.
 import logging
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final, NamedTuple
 
-from storage import paths, questions, refused
+from storage import assignments, paths, questions, refused
 from storage.pairs import PairRow
+from storage.proposals import ProposalRow
 from storage.questions import CAPTIONED, MINED, RANDOM, QuestionRow
 from storage.receipts import Receipt, digest_rows
 from tasks.attributes import Knowledge, know
 from tasks.checks.balance import balance
 from tasks.checks.policy import rule
+from tasks.discovery.assigning import agreed
 from tasks.evaluation.replies import Call, known
 from tasks.fingerprints import digest
 from tasks.patterns import PATTERNS
@@ -82,7 +85,8 @@ def prepare(
     metadata = paths.metadata(site.db, corpora, version=version)
     found = know({image: told for image, told in metadata.items() if image not in gone})
     selected = selected_pairs(site.db, mining, version=inputs["pairs"].version)
-    offers = _offers(site, config, mining, selected, found)
+    offering = _Offers(site, config, mining, found)
+    offers = {pair.pair_id: list(offering.about(pair)) for pair in selected}
     settings = config.model_dump(mode="json", include={"lot_pairs", "by", "pairs_per_pattern"})
     proposed = [[p, repr(offer)] for p, made in offers.items() for offer in made]
     return Context(
@@ -100,54 +104,56 @@ def prepare(
     )
 
 
-def _offers(
-    site: Site,
-    config: QuestionConfig,
-    mining: str,
-    selected: Sequence[PairRow],
-    found: Knowledge,
-) -> dict[str, list[Offer]]:
-    """Return what is offered about each pair, by pair, the widest gap first."""
-    by_source = offered(site.db, mining, config)
-    findings = findings_of(site.db, mining, config) if config.proposes else {}
-    names = config.checks.names(answerers=bool(config.answerers))
-    lacking = [
-        row
-        for by_pair in by_source.values()
-        for rows in by_pair.values()
-        for row in rows
-        if lacks_statements(row)
-    ]
-    calls = {
-        row: Call(server, state_request(server, row))
-        for server in config.writing()[:1]
-        for row in lacking
-    }
-    said = known(site.db, calls.values())
+class _Offers:
+    """What is offered about each pair, by whom the policy says."""
 
-    def of(pair: PairRow) -> Iterator[Offer]:
-        for source in config.by:
-            if source == METADATA:
-                if pair.attribute is not None:
-                    images = (pair.image_a, pair.image_b)
-                    made = write_pair(found, pair.attribute, images, mining=mining, benchmark=MINED)
-                    yield Offer(made, refused=None if made else ALIKE)
-                continue
-            for row in by_source[source].get(pair.pair_id, ()):
-                ruling = rule(findings.get(row.proposal_id, ()), config.checks, names)
-                if not ruling.taken:
-                    yield Offer((), refused=REFUSED if ruling.failed else UNCHECKED)
-                    continue
-                statements = (row.statement_a, row.statement_b)
-                stated = None
-                if lacks_statements(row):
-                    call = calls.get(row)
-                    stated = read_statements(said.get(call.request.fingerprint)) if call else None
-                    statements = stated or state_by_rule(row)
-                made = write_proposed(row, statements, source=source_of(row), benchmark=MINED)
-                yield Offer(made, by_rule=lacks_statements(row) and stated is None)
+    def __init__(self, site: Site, config: QuestionConfig, mining: str, found: Knowledge) -> None:
+        self.config, self.mining, self.found = config, mining, found
+        self.by_source = offered(site.db, mining, config)
+        self.findings = findings_of(site.db, mining, config) if config.proposes else {}
+        self.names = config.checks.names(answerers=bool(config.answerers))
+        self.assigned = agreed(assignments.read(site.db, mining)) if config.proposes else {}
+        rows = [r for by_pair in self.by_source.values() for rows in by_pair.values() for r in rows]
+        self.calls = {
+            row: Call(server, state_request(server, row))
+            for server in config.writing()[:1]
+            for row in rows
+            if lacks_statements(row)
+        }
+        self.said = known(site.db, self.calls.values())
 
-    return {pair.pair_id: list(of(pair)) for pair in selected}
+    def about(self, pair: PairRow) -> Iterator[Offer]:
+        """Yield what is offered about a pair, the preferred first."""
+        for source in self.config.by:
+            if source != METADATA:
+                for row in self.by_source[source].get(pair.pair_id, ()):
+                    yield self._proposed(row)
+            elif pair.attribute is not None:
+                images = (pair.image_a, pair.image_b)
+                made = write_pair(
+                    self.found, pair.attribute, images, mining=self.mining, benchmark=MINED
+                )
+                yield Offer(made, refused=None if made else ALIKE)
+
+    def _proposed(self, row: ProposalRow) -> Offer:
+        found = self.findings.get(row.proposal_id, ())
+        ruling = rule(found, self.config.checks, self.names)
+        if not ruling.taken:
+            return Offer((), refused=REFUSED if ruling.failed else UNCHECKED)
+        statements, by_rule = self._statements(row)
+        made = write_proposed(row, statements, source=source_of(row), benchmark=MINED)
+        if row.pattern is None:
+            pattern = self.assigned.get(made[0].question_id)
+            made = [replace(one, pattern=pattern) for one in made]
+        return Offer(made, by_rule=by_rule)
+
+    def _statements(self, row: ProposalRow) -> tuple[tuple[str | None, str | None], bool]:
+        """Return a proposal's statements, and whether they are by rule."""
+        if not lacks_statements(row):
+            return (row.statement_a, row.statement_b), False
+        call = self.calls.get(row)
+        stated = read_statements(self.said.get(call.request.fingerprint)) if call else None
+        return stated or state_by_rule(row), stated is None
 
 
 def run(context: Context) -> Outcome:
