@@ -37,6 +37,11 @@ def add_asking(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("--repeats", type=int, metavar="N", help="ask each question N times (1)")
     add_terms(verb)
     verb.add_argument(
+        "--own-decoding",
+        action="store_true",
+        help="leave temperature and seed to servers, for models that take no others",
+    )
+    verb.add_argument(
         "--allow-incomplete", action="store_true", help="score although answers are missing"
     )
 
@@ -58,4 +63,18 @@ def add_benchmark(verb: argparse.ArgumentParser) -> None:
         type=int,
         metavar="N",
         help="with --answers: draw lots where the protocol's harness does",
+    )
+
+
+def add_grading(verb: argparse.ArgumentParser) -> None:
+    """Add the options of who grades replies, and where disagreements go."""
+    verb.add_argument(
+        "--grader",
+        nargs="+",
+        default=[],
+        metavar="NAME",
+        help="graders that other packages add (docs/extending.md), beside the protocols' own rules",
+    )
+    verb.add_argument(
+        "--to", metavar="FILE", help="a CSV of the replies that a grader takes otherwise than rules"
     )

@@ -32,9 +32,11 @@ def run(options: argparse.Namespace) -> int:
         "show": _show,
         "similar": _similar,
         "plan": _plan,
-        "patterns": _patterns,
         "export": _export,
+        "import": _import,
         "general": _general,
+        "grade": _grade,
+        "patterns": _patterns,
         "convert": _convert,
     }
     verb = verbs.get(options.verb, _flow)
@@ -270,10 +272,22 @@ def _export(options: argparse.Namespace) -> dict[str, Any]:
     return export_benchmark(options)
 
 
+def _import(options: argparse.Namespace) -> dict[str, Any]:
+    from flows.import_forms import run as import_forms
+
+    return import_forms(options)
+
+
 def _patterns(options: argparse.Namespace) -> dict[str, Any]:
     from flows.patterns import run as find_patterns
 
     return find_patterns(options)
+
+
+def _grade(options: argparse.Namespace) -> dict[str, Any]:
+    from flows.grade import run as grade
+
+    return grade(options)
 
 
 def _general(options: argparse.Namespace) -> dict[str, Any]:

@@ -52,6 +52,10 @@ class EvaluateConfig(Terms):
     trust_remote_code: bool = False
     """Run code that comes with these models."""
 
+    own_decoding: bool = False
+    """Leave temperature and seed to servers, and room for thoughts: some models take no others.
+    Their scores are then called PROTOCOL~own."""
+
     allow_incomplete: bool = False
     """Score a model although calls have failed; questions without an answer count as wrong."""
 
@@ -159,7 +163,8 @@ def others(config: EvaluateConfig, hash_cache: Path, *, published: bool) -> list
             made = {"model": found.name, "weights": found.weights, "folder": found.folder}
             default = (OPTION_LOGPROB, LETTER) if published else (OPTION_LOGPROB, FREE)
         for way in ways(config, config.protocols or default):
-            one = Candidate(way=way.name, features=None, **made)
+            own = server is not None and config.own_decoding
+            one = Candidate(way=way._replace(own=own).name, features=None, **made)
             candidates[one.model, one.way] = one
     return list(candidates.values())
 
