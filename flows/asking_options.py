@@ -37,11 +37,6 @@ def add_asking(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("--repeats", type=int, metavar="N", help="ask each question N times (1)")
     add_terms(verb)
     verb.add_argument(
-        "--own-decoding",
-        action="store_true",
-        help="leave temperature and seed to servers, for models that take no others",
-    )
-    verb.add_argument(
         "--allow-incomplete", action="store_true", help="score although answers are missing"
     )
 

@@ -89,7 +89,7 @@ def find_patterns(settings: Settings, wish: Wish, terms: Terms) -> dict[str, Any
         version = latest.receipts["paths"].version
         held = paths.images(db, latest.settings["corpora"], version=version)
         asking = _Asking(db, settings, held, terms, terms.ledger())
-        failed = sum(_assign(asking, server, asked, mining, wish.votes) for server in servers)
+        failed = sum(_assign(asking, server, asked, mining, wish) for server in servers)
         lost = sum(_discover(asking, server, asked, mining, wish) for server in servers)
         found = [asdict(row) for row in patterns.read(db, mining) if row.way == wish.way]
         return {
@@ -103,10 +103,11 @@ def find_patterns(settings: Settings, wish: Wish, terms: Terms) -> dict[str, Any
 
 
 def _assign(
-    asking: _Asking, server: Server, asked: Sequence[PairAsked], mining: str, votes: int
+    asking: _Asking, server: Server, asked: Sequence[PairAsked], mining: str, wish: Wish
 ) -> int:
     """Let a model assign each question; return how many it could not."""
-    requests = {one: assign_requests(server, one, votes) for one in asked}
+    own = asking.terms.own_decoding
+    requests = {one: assign_requests(server, one, wish.votes, own=own) for one in asked}
     calls = [Call(server, request) for several in requests.values() for request in several]
     outcomes = asking.ask(calls)
     rows = [
@@ -120,14 +121,14 @@ def _discover(
     asking: _Asking, server: Server, asked: Sequence[PairAsked], mining: str, wish: Wish
 ) -> int:
     """Let a model look for patterns; return how many of its replies are no patterns."""
-    seen = list(looks(server, asked, wish.way, wish.runs))
+    seen = list(looks(server, asked, wish.way, wish.runs, own=asking.terms.own_decoding))
     outcomes = asking.ask([Call(server, look.request) for look in seen])
     read = [read_look(look, outcomes.get(look.request.fingerprint)) for look in seen]
     found = [pattern for several in read for pattern in several or ()]
     lost = read.count(None)
     if not found:
         return lost
-    request = consolidate_request(server, found)
+    request = consolidate_request(server, found, own=asking.terms.own_decoding)
     outcome = asking.ask([Call(server, request)]).get(request.fingerprint)
     left = read_consolidated(server, found, outcome, mining=mining, way=wish.way, request=request)
     if left is None:
@@ -168,7 +169,7 @@ def _plain(told: Mapping[str, Any]) -> dict[str, Any]:
 def run(options: argparse.Namespace) -> dict[str, Any]:
     """Find what the options ask for, and print it unless JSON is asked for."""
     terms = {n: getattr(options, n) for n in Terms.model_fields if getattr(options, n) is not None}
-    wish = Wish(options.models, options.votes, options.runs, options.with_images)
+    wish = Wish(**{name: getattr(options, name) for name in Wish._fields})
     found = find_patterns(Settings.read(), wish, Terms(**terms))
     if not options.json:
         _print(found)

@@ -15,6 +15,11 @@ def add_terms(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("--budget", type=float, metavar="X", help="the most to spend, a stage")
     verb.add_argument("--timeout-s", type=float, metavar="S", help="for one answer (120)")
     verb.add_argument("--at-once", type=int, metavar="N", help="calls at once, at most (64)")
+    verb.add_argument(
+        "--own-decoding",
+        action="store_true",
+        help="leave temperature and seed to servers: some models take no others",
+    )
 
 
 def add_writing(verb: argparse.ArgumentParser) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from storage.assignments import AssignmentRow
-from tasks.backends import Decoding, Failure, Outcome, Reply, Request
+from tasks.backends import Failure, Outcome, Reply, Request
 from tasks.backends.prompts import Prompt, read_prompt
 from tasks.backends.structured import object_of, objects_in
 from tasks.discovery.asked import PairAsked
@@ -31,8 +31,13 @@ def prompt() -> Prompt:
     return read_prompt(Path(__file__).with_name("assign.txt"), SCHEMA, nine=listed())
 
 
-def assign_requests(server: Server, asked: PairAsked, votes: int) -> list[Request]:
-    """Return the requests of all votes on a question, first vote first; no image is shown."""
+def assign_requests(
+    server: Server, asked: PairAsked, votes: int, *, own: bool = False
+) -> list[Request]:
+    """Return the requests of all votes on a question, first vote first; no image is shown.
+
+    With `own` the model is asked by its server's own settings.
+    """
     words = prompt()
     first, second = asked.options
     return [
@@ -40,11 +45,12 @@ def assign_requests(server: Server, asked: PairAsked, votes: int) -> list[Reques
             model=server.name,
             messages=words.messages(question=asked.question, a=first, b=second),
             protocol=f"{words.name}/{vote + 1}",
-            decoding=Decoding(
-                max_new_tokens=512,
-                temperature=TEMPERATURE if votes > 1 else 0.0,
-                seed=server.seed(vote) if votes > 1 else None,
-                extra=server.structured("pattern", SCHEMA),
+            decoding=server.decoding(
+                512,
+                TEMPERATURE if votes > 1 else 0.0,
+                draw=vote,
+                own=own,
+                structured=("pattern", SCHEMA),
             ),
             revision=server.url,
         )

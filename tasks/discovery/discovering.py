@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from storage.patterns import PatternRow
-from tasks.backends import Decoding, Outcome, Picture, Reply, Request, Text
+from tasks.backends import Outcome, Picture, Reply, Request, Text
 from tasks.backends.prompts import Prompt, read_prompt
 from tasks.backends.structured import object_of, objects_in
 from tasks.discovery.asked import PairAsked
@@ -72,18 +72,23 @@ def consolidate_prompt() -> Prompt:
     return read_prompt(Path(__file__).with_name("consolidate.txt"), LEFT, nine=listed())
 
 
-def looks(server: Server, asked: Sequence[PairAsked], way: str, runs: int) -> Iterator[Look]:
-    """Yield what a model is asked: each run all questions, in an order of its own."""
+def looks(
+    server: Server, asked: Sequence[PairAsked], way: str, runs: int, *, own: bool = False
+) -> Iterator[Look]:
+    """Yield what a model is asked: each run all questions, in an order of its own.
+
+    With `own` the model is asked by its server's own settings.
+    """
     for run in range(1, runs + 1):
         mixed = list(asked)
         random.Random(run).shuffle(mixed)
         size = AT_ONCE[way]
         for start in range(0, len(mixed), size):
             part = mixed[start : start + size]
-            yield Look(_look(server, part, way, run), run, part)
+            yield Look(_look(server, part, way, run, own=own), run, part)
 
 
-def _look(server: Server, asked: Sequence[PairAsked], way: str, run: int) -> Request:
+def _look(server: Server, asked: Sequence[PairAsked], way: str, run: int, *, own: bool) -> Request:
     words = discover_prompt()
     lines = [
         f"{n}. {one.question} (a) {one.options[0]} (b) {one.options[1]}" for n, one in _count(asked)
@@ -96,17 +101,10 @@ def _look(server: Server, asked: Sequence[PairAsked], way: str, run: int) -> Req
         model=server.name,
         messages=words.messages(*shown, questions="\n".join(lines)),
         protocol=f"{words.name}/{run}",
-        decoding=_decoding(server, "patterns", FOUND, run),
+        decoding=server.decoding(
+            MOST_TOKENS, TEMPERATURE, draw=run, own=own, structured=("patterns", FOUND)
+        ),
         revision=server.url,
-    )
-
-
-def _decoding(server: Server, name: str, schema: Mapping[str, Any], run: int | None) -> Decoding:
-    return Decoding(
-        max_new_tokens=MOST_TOKENS,
-        temperature=0.0 if run is None else TEMPERATURE,
-        seed=None if run is None else server.seed(run),
-        extra=server.structured(name, schema),
     )
 
 
@@ -135,7 +133,7 @@ def read_look(look: Look, outcome: Outcome | None) -> list[Pattern] | None:
     ]
 
 
-def consolidate_request(server: Server, found: Sequence[Pattern]) -> Request:
+def consolidate_request(server: Server, found: Sequence[Pattern], *, own: bool = False) -> Request:
     """Return the request that puts the patterns of all looks together."""
     words = consolidate_prompt()
     lines = [f"{n}. {one.name}: {one.description}" for n, one in enumerate(found, start=1)]
@@ -143,7 +141,7 @@ def consolidate_request(server: Server, found: Sequence[Pattern]) -> Request:
         model=server.name,
         messages=words.messages(patterns="\n".join(lines)),
         protocol=words.name,
-        decoding=_decoding(server, "patterns", LEFT, None),
+        decoding=server.decoding(MOST_TOKENS, own=own, structured=("patterns", LEFT)),
         revision=server.url,
     )
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from storage.proposals import ProposalRow
-from tasks.backends import Decoding, Failure, Outcome, Picture, Reply, Request, Text
+from tasks.backends import Failure, Outcome, Picture, Reply, Request, Text
 from tasks.backends.prompts import Prompt, read_prompt
 from tasks.backends.structured import object_of, objects_in
 from tasks.evaluation.servers import Server
@@ -26,6 +26,7 @@ UNREAD: Final = "unread"
 NO_DIFFERENCE: Final = "no-difference"
 """The same of a model that sees nothing to ask about."""
 
+MOST_TOKENS: Final = 2048
 TEMPERATURE: Final = 0.7
 """Several proposals by one model are to differ."""
 
@@ -51,19 +52,21 @@ def prompt() -> Prompt:
     return read_prompt(Path(__file__).with_name("write.txt"), SCHEMA, nine=listed())
 
 
-def write_request(server: Server, images: tuple[str, str], number: int) -> Request:
-    """Return the request for a model's proposal, counted from 0, about two images in order."""
+def write_request(
+    server: Server, images: tuple[str, str], number: int, *, own: bool = False
+) -> Request:
+    """Return the request for a model's proposal, counted from 0, about two images in order.
+
+    With `own` the model is asked by its server's own settings.
+    """
     asked = prompt()
     first, second = (Picture(image, handling=WITHIN) for image in images)
     return Request(
         model=server.name,
         messages=asked.messages(Text("Image 1:"), first, Text("Image 2:"), second),
         protocol=f"{asked.name}/{number + 1}",
-        decoding=Decoding(
-            max_new_tokens=2048,
-            temperature=TEMPERATURE,
-            seed=server.seed(number),
-            extra=server.structured("question", SCHEMA),
+        decoding=server.decoding(
+            MOST_TOKENS, TEMPERATURE, draw=number, own=own, structured=("question", SCHEMA)
         ),
         revision=server.url,
     )

@@ -115,7 +115,7 @@ class _Offers:
         self.assigned = agreed(assignments.read(site.db, mining)) if config.proposes else {}
         rows = [r for by_pair in self.by_source.values() for rows in by_pair.values() for r in rows]
         self.calls = {
-            row: Call(server, state_request(server, row))
+            row: Call(server, state_request(server, row, own=config.own_decoding))
             for server in config.writing()[:1]
             for row in rows
             if lacks_statements(row)
