@@ -24,8 +24,28 @@ RULES_NAME = "rules"
 
 def selected_pairs(db: Database, mining: str, *, version: int | None = None) -> list[PairRow]:
     """Return the pairs of a mining's benchmark, the widest gap between the cosines first."""
-    rows = [row for row in pairs.read(db, mining, version=version) if row.selected]
-    return sorted(rows, key=lambda row: (row.ssl_cosine - row.clip_cosine, row.pair_id))
+    return pairs_offered(db, mining, {}, version=version)
+
+
+def pairs_offered(
+    db: Database,
+    mining: str,
+    by_source: Mapping[str, Mapping[str, Sequence[ProposalRow]]],
+    *,
+    version: int | None = None,
+) -> list[PairRow]:
+    """Return the pairs of a mining's benchmark, and after them others that people wrote about.
+
+    Both the widest gap between the cosines first.
+    """
+    people = by_source.get(PEOPLE, {})
+    rows = pairs.read(db, mining, version=version)
+    found = [row for row in rows if row.selected or row.pair_id in people]
+    return sorted(found, key=lambda row: (not row.selected, _gap(row), row.pair_id))
+
+
+def _gap(row: PairRow) -> float:
+    return row.ssl_cosine - row.clip_cosine
 
 
 def source_of(row: ProposalRow) -> str:

@@ -12,7 +12,7 @@ written from metadata alone.
 
 import logging
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final, NamedTuple
 
@@ -27,6 +27,7 @@ from tasks.checks.policy import rule
 from tasks.discovery.assigning import agreed
 from tasks.evaluation.replies import Call, known
 from tasks.fingerprints import digest
+from tasks.mining.selection import IMAGE_USED
 from tasks.patterns import PATTERNS
 from tasks.proposals.stating import (
     lacks_statements,
@@ -35,7 +36,7 @@ from tasks.proposals.stating import (
     state_request,
 )
 from tasks.questions.config import METADATA, QuestionConfig
-from tasks.questions.offers import findings_of, offered, selected_pairs, source_of
+from tasks.questions.offers import findings_of, offered, pairs_offered, source_of
 from tasks.questions.writing import asked_attributes, draw_pairs, write_pair, write_proposed
 from tasks.stage import Context, Outcome, Receipts, Site, Stage, made_by
 
@@ -66,12 +67,18 @@ class Offer(NamedTuple):
     refused: str | None = None
     by_rule: bool = False
 
+    @property
+    def images(self) -> frozenset[str]:
+        """The images that it asks about."""
+        return frozenset(row.image for row in self.rows)
+
 
 class Plan(NamedTuple):
-    """What the corpus knows, and what is offered about each selected pair, preferred first."""
+    """What the corpus knows, and what is offered about each pair, preferred first."""
 
     known: Knowledge
     offers: Mapping[str, Sequence[Offer]]
+    selected: frozenset[str]
 
 
 def prepare(
@@ -84,9 +91,10 @@ def prepare(
     gone = {image for image, files in held.items() if lacking.issuperset(files)}
     metadata = paths.metadata(site.db, corpora, version=version)
     found = know({image: told for image, told in metadata.items() if image not in gone})
-    selected = selected_pairs(site.db, mining, version=inputs["pairs"].version)
     offering = _Offers(site, config, mining, found)
-    offers = {pair.pair_id: list(offering.about(pair)) for pair in selected}
+    by_source, version = offering.by_source, inputs["pairs"].version
+    rows = pairs_offered(site.db, mining, by_source, version=version)
+    offers = {pair.pair_id: list(offering.about(pair)) for pair in rows}
     settings = config.model_dump(mode="json", include={"lot_pairs", "by", "pairs_per_pattern"})
     proposed = [[p, repr(offer)] for p, made in offers.items() for offer in made]
     return Context(
@@ -100,7 +108,7 @@ def prepare(
         },
         inputs=inputs,
         made_by=made_by(__name__),
-        given=Plan(found, offers),
+        given=Plan(found, offers, frozenset(row.pair_id for row in rows if row.selected)),
     )
 
 
@@ -164,10 +172,13 @@ def run(context: Context) -> Outcome:
     asked: Counter[str] = Counter()
     reasons: Counter[str] = Counter()
     patterns: Counter[str | None] = Counter()
-    for offers in plan.offers.values():
-        taken, why = _take(offers, patterns, config.pairs_per_pattern)
+    used: set[str] = set()
+    for pair_id, offers in plan.offers.items():
+        others = () if pair_id in plan.selected else used
+        taken, why = _take(offers, patterns, others, config.pairs_per_pattern)
         if taken is not None:
             rows += taken.rows
+            used |= taken.images
             asked[MINED] += 1
             patterns[taken.rows[0].pattern] += 1
             reasons[BY_RULE] += taken.by_rule
@@ -199,13 +210,22 @@ def run(context: Context) -> Outcome:
 
 
 def _take(
-    offers: Sequence[Offer], patterns: Mapping[str | None, int], most: int | None
+    offers: Sequence[Offer],
+    patterns: Mapping[str | None, int],
+    used: Collection[str],
+    most: int | None,
 ) -> tuple[Offer | None, str | None]:
-    """Return the first offer that is taken, else why the last one is not."""
+    """Return the first offer that is taken, else why the last one is not.
+
+    `used` are images that must not be asked about again: of pairs that people wrote about beyond
+    the selected ones, those that are asked about already.
+    """
     why = None
     for offer in offers:
         why = offer.refused
-        if why is None:
+        if why is None and not offer.images.isdisjoint(used):
+            why = IMAGE_USED
+        elif why is None:
             if most is None or patterns.get(offer.rows[0].pattern, 0) < most:
                 return offer, None
             why = FULL

@@ -264,6 +264,28 @@ def test_people_come_before_models_where_the_policy_says_so(site, corpus, world)
     assert rows[good.pair_id].statement.startswith(good.question)
 
 
+def test_pairs_beyond_the_selected_ones_are_asked_if_people_wrote_and_no_image_twice(
+    site, corpus, world
+):
+    table = site.db.read(pairs.SPEC)
+    named = {pairs.pair_id(*case.images): place for place, case in enumerate(world.cases)}
+    out = [named[name] < 2 for name in table["pair_id"].to_pylist()]
+    column = table.schema.get_field_index("selected")
+    pairs.replace(site.db, MINING, table.set_column(column, "selected", [[not o for o in out]]))
+    rows = [person(site, world, place) for place in (0, 1)]
+    own = {image for case in world.cases[2:] for image in case.images}
+    told = {row.pair_id: {row.image_a, row.image_b} for row in rows}
+
+    with serve(Onlooker(world)) as stub:
+        outcomes = run_all(site, corpus, config_of(stub, by=("people", "model")))
+
+    free = [pair for pair, images in told.items() if not images & own]
+    asked = asked_of(site)
+    assert {row.pair_id for row in asked if row.source == "people"} == set(free)
+    assert outcomes["questions"].reasons.get("image-used", 0) == len(told) - len(free)
+    assert outcomes["propose"].rows == 6, "models write about the selected ones alone"
+
+
 def test_peoples_verdicts_count_as_those_of_models(site, corpus, world):
     row = person(site, world, 0)
     config = QuestionConfig(by=("people",), checks={"required": ("form", "agree")})
