@@ -13,7 +13,8 @@ import sys
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final
 
-from flows.asking_options import add_asking, add_benchmark, add_grading
+from flows.annotate_options import add_annotate
+from flows.asking_options import add_asking, add_benchmark, add_general, add_grading
 from flows.export_options import add_import, add_questions
 from flows.options import (
     add_corpus,
@@ -58,7 +59,7 @@ NEEDS: Final[Mapping[str, Collection[str]]] = {
 TABLES: Final = (
     *("images", "paths", "refused", "pairs", "duplicates", "questions", "probes", "models"),
     *("answers", "scores", "comparisons", "conversations", "grids", "overlaps", "shards", "runs"),
-    *("proposals", "checks", "replies", "assignments", "patterns"),
+    *("proposals", "checks", "replies", "assignments", "patterns", "general", "events"),
 )
 
 
@@ -86,7 +87,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_convert(
         add_verb(verbs, "convert", "the paper's released MoF checkpoint, for transformers")
     )
-    _add_general(add_verb(verbs, "general", "the general ability that stored answers show"))
+    add_general(add_verb(verbs, "general", "general ability: POPE, a VQA set, judged answers"))
     add_grading(add_verb(verbs, "grade", "let graders say which option stored replies take"))
     add_patterns(add_verb(verbs, "patterns", "which patterns questions are about, found by models"))
     _add_plan(add_verb(verbs, "plan", "time, memory and disk of a run, from this machine's rates"))
@@ -141,6 +142,7 @@ def _add_service(verbs: Any) -> None:
         metavar="DIR",
         help="folder that mmvp/full runs on by schedule; may be given several times",
     )
+    add_annotate(add_verb(verbs, "annotate", "the page where people write, check, take questions"))
     status = add_verb(verbs, "status", "what is in the store, what is current, what a run would do")
     add_corpus(status)
     add_stage_options(status, tuple(STAGES))
@@ -215,16 +217,6 @@ def _add_plan(verb: argparse.ArgumentParser) -> None:
     add_encoders(verb)
     add_mining(verb)
     add_workers(verb)
-
-
-def _add_general(verb: argparse.ArgumentParser) -> None:
-    verb.add_argument("--bench", required=True, choices=("pope", "vqa"), help="what was asked")
-    for name, text in (
-        ("data", "its questions; POPE has a file a split (docs/bridges.md)"),
-        ("answers", "what was said, a file for each file of questions, in the same order"),
-    ):
-        verb.add_argument(f"--{name}", nargs="+", required=True, metavar="FILE", help=text)
-    verb.add_argument("--images", metavar="DIR", help="check that its images are there")
 
 
 def _add_convert(verb: argparse.ArgumentParser) -> None:
