@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 
 import pyarrow.compute as pc
 
-from storage import pairs
+from storage import pairs, proposals
 from storage.database import Database
 from storage.pairs import PairRow
 from storage.proposals import ProposalRow
@@ -91,6 +91,11 @@ def proposals_of(state: State, mining: str) -> list[ProposalRow]:
             else:
                 rows.append(_withdrawn(mining, who, pair, images))
     return rows
+
+
+def publish(db: Database, home: Path, mining: str) -> None:
+    """Put what people wrote into the table `proposals`, as the page does while it is served."""
+    proposals.upsert(db, proposals_of(read_state(db, home, mining), mining))
 
 
 def _withdrawn(mining: str, who: str, pair: str, images: tuple[str, str]) -> ProposalRow:
