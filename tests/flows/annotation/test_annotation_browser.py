@@ -22,6 +22,8 @@ from tasks.annotation.outcome import (
 )
 from tests.flows.annotation.site import MINING, Site, make_home
 
+expect.set_options(timeout=20_000)
+
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 OPTIONS = (
     *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"),
