@@ -14,7 +14,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final
 
 from flows.annotate_options import add_annotate
-from flows.asking_options import add_asking, add_benchmark, add_grading
+from flows.asking_options import add_asking, add_benchmark, add_general, add_grading
 from flows.export_options import add_import, add_questions
 from flows.options import (
     add_corpus,
@@ -59,7 +59,7 @@ NEEDS: Final[Mapping[str, Collection[str]]] = {
 TABLES: Final = (
     *("images", "paths", "refused", "pairs", "duplicates", "questions", "probes", "models"),
     *("answers", "scores", "comparisons", "conversations", "grids", "overlaps", "shards", "runs"),
-    *("proposals", "checks", "replies", "events"),
+    *("proposals", "checks", "replies", "general", "events"),
 )
 
 
@@ -87,7 +87,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_convert(
         add_verb(verbs, "convert", "the paper's released MoF checkpoint, for transformers")
     )
-    _add_general(add_verb(verbs, "general", "the general ability that stored answers show"))
+    add_general(add_verb(verbs, "general", "general ability: POPE, a VQA set, judged answers"))
     add_grading(add_verb(verbs, "grade", "let graders say which option stored replies take"))
     _add_plan(add_verb(verbs, "plan", "time, memory and disk of a run, from this machine's rates"))
     show = add_verb(verbs, "show", "the rows of a table, in a stable order")
@@ -216,16 +216,6 @@ def _add_plan(verb: argparse.ArgumentParser) -> None:
     add_encoders(verb)
     add_mining(verb)
     add_workers(verb)
-
-
-def _add_general(verb: argparse.ArgumentParser) -> None:
-    verb.add_argument("--bench", required=True, choices=("pope", "vqa"), help="what was asked")
-    for name, text in (
-        ("data", "its questions; POPE has a file a split (docs/bridges.md)"),
-        ("answers", "what was said, a file for each file of questions, in the same order"),
-    ):
-        verb.add_argument(f"--{name}", nargs="+", required=True, metavar="FILE", help=text)
-    verb.add_argument("--images", metavar="DIR", help="check that its images are there")
 
 
 def _add_convert(verb: argparse.ArgumentParser) -> None:
