@@ -6,6 +6,8 @@ Keep out: what they do (`flows.commands`).
 
 import argparse
 
+from flows.writing_options import add_terms
+
 
 def add_asking(verb: argparse.ArgumentParser) -> None:
     """Add the options of how models are asked."""
@@ -33,10 +35,12 @@ def add_asking(verb: argparse.ArgumentParser) -> None:
         help="ask again with: text-only blank-image other-image swapped-options numbered",
     )
     verb.add_argument("--repeats", type=int, metavar="N", help="ask each question N times (1)")
-    verb.add_argument("--prices", metavar="FILE", help="what models on servers cost, as JSON")
-    verb.add_argument("--budget", type=float, metavar="X", help="the most to spend")
-    verb.add_argument("--timeout-s", type=float, metavar="S", help="for one answer (120)")
-    verb.add_argument("--at-once", type=int, metavar="N", help="calls at once, at most (64)")
+    add_terms(verb)
+    verb.add_argument(
+        "--own-decoding",
+        action="store_true",
+        help="leave temperature and seed to servers, for models that take no others",
+    )
     verb.add_argument(
         "--allow-incomplete", action="store_true", help="score although answers are missing"
     )

@@ -15,12 +15,13 @@ from typing import Any, Final
 
 from flows.asking_options import add_asking, add_benchmark, add_grading
 from flows.export_options import add_import, add_questions
+from flows.writing_options import add_terms, add_writing
 
 STAGES: Final[Mapping[str, str]] = {
     "ingest": "open what is new in a corpus, forget what is gone",
     "embed": "compute the vectors that are missing",
     "mine": "search all pairs of images for those that are CLIP-blind",
-    "questions": "write two questions for each selected pair, from what the corpus knows",
+    "questions": "write, check and take two questions for each selected pair",
     "probe": "fit linear probes to what each encoder sees",
     "train": "train small multimodal models on CLIP, SSL and mixed features",
     "evaluate": "ask the models what they were not asked before, and score them",
@@ -46,6 +47,7 @@ NEEDS: Final[Mapping[str, Collection[str]]] = {
 TABLES: Final = (
     *("images", "paths", "refused", "pairs", "duplicates", "questions", "probes", "models"),
     *("answers", "scores", "comparisons", "conversations", "grids", "overlaps", "shards", "runs"),
+    *("proposals", "checks", "replies"),
 )
 
 
@@ -117,8 +119,7 @@ def build_parser() -> argparse.ArgumentParser:
     similar.add_argument("--device", choices=("auto", "cpu", "cuda"), help="where encoders run")
     _add_export(verbs)
     _add_convert(_verb(verbs, "convert", "the paper's released MoF checkpoint, for transformers"))
-    _add_general(_verb(verbs, "general", "the general ability that stored answers show"))
-    add_grading(_verb(verbs, "grade", "let graders say which option stored replies take"))
+    _add_scoring(verbs)
     _add_plan(_verb(verbs, "plan", "time, memory and disk of a run, from this machine's rates"))
     show = _verb(verbs, "show", "the rows of a table, in a stable order")
     show.add_argument("table", choices=TABLES)
@@ -126,6 +127,8 @@ def build_parser() -> argparse.ArgumentParser:
     add_benchmark(verbs.choices["evaluate"])
     for name in ("run", "evaluate", "status"):
         add_asking(verbs.choices[name])
+    for name in ("questions", "sweep"):
+        add_terms(verbs.choices[name])
     return parser
 
 
@@ -260,12 +263,10 @@ def _add_stage_options(verb: argparse.ArgumentParser, stages: Collection[str]) -
     if "train" in stages:
         _add_training(verb)
         _add_recipe(verb)
-    for stage, option, text in (
-        ("questions", "--lot-pairs", "pairs drawn by lot, an attribute (32)"),
-        ("report", "--cards", "pairs on the page (200)"),
-    ):
-        if stage in stages:
-            verb.add_argument(option, type=int, metavar="N", help=text)
+    if "questions" in stages:
+        add_writing(verb)
+    if "report" in stages:
+        verb.add_argument("--cards", type=int, metavar="N", help="pairs on the page (200)")
     _add_workers(verb)
 
 
@@ -348,7 +349,9 @@ def _add_plan(verb: argparse.ArgumentParser) -> None:
     _add_workers(verb)
 
 
-def _add_general(verb: argparse.ArgumentParser) -> None:
+def _add_scoring(verbs: Any) -> None:
+    add_grading(_verb(verbs, "grade", "let graders say which option stored replies take"))
+    verb = _verb(verbs, "general", "the general ability that stored answers show")
     verb.add_argument("--bench", required=True, choices=("pope", "vqa"), help="what was asked")
     for name, text in (
         ("data", "its questions; POPE has a file a split (docs/bridges.md)"),

@@ -21,7 +21,7 @@ from tasks.encoders import EncoderConfig
 from tasks.evaluation.candidates import EvaluateConfig
 from tasks.ingest import IngestConfig
 from tasks.mining.thresholds import MineConfig
-from tasks.questions.stage import QuestionConfig
+from tasks.questions.config import QuestionConfig
 from tasks.reporting import ReportConfig
 from tasks.training.recipe import TrainConfig
 from tasks.workers import WorkersConfig
@@ -117,7 +117,7 @@ def _placed(values: dict[str, Any], folder: Path) -> dict[str, Any]:
     for name in ("corpus", "train_corpus"):
         if name in values:
             values[name] = [_corpus(each, folder) for each in values[name]]
-    for part, name in (("reading", "captions"), ("evaluate", "prices")):
+    for part, name in (("reading", "captions"), ("evaluate", "prices"), ("questions", "prices")):
         if values.get(part, {}).get(name) is not None:
             values[part][name] = _path(str(values[part][name]), folder)
     return values

@@ -9,6 +9,7 @@ from typing import Final
 
 from storage import (
     answers,
+    checks,
     comparisons,
     conversations,
     corpus_shards,
@@ -24,6 +25,7 @@ from storage import (
     proposals,
     questions,
     refused,
+    replies,
     runs,
     scores,
     shards,
@@ -46,6 +48,8 @@ SPECS: Final[Mapping[str, TableSpec]] = {
         grids,
         probes,
         proposals,
+        replies,
+        checks,
         questions,
         models,
         answers,

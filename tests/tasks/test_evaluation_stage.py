@@ -20,7 +20,7 @@ from tasks.evaluation.candidates import EvaluateConfig
 from tasks.ingest import IngestConfig
 from tasks.patterns import PATTERNS
 from tasks.questions import stage as asking
-from tasks.questions.stage import QuestionConfig
+from tasks.questions.config import QuestionConfig
 from tasks.scenes import BASE_FACTORS, write_scenes
 from tasks.stage import Site, key_of
 from tasks.training import stage as training
