@@ -68,13 +68,16 @@ def export_benchmark(settings: Settings, wish: Wish, to: Path) -> dict[str, Any]
     db = Database(settings.store)
     latest, rows = _questions(db, wish.benchmark)
     mining = _mining(db, latest.mining)
-    held = paths.images(db, latest.settings["corpora"], version=latest.receipts["paths"].version)
+    corpora, images = latest.settings["corpora"], sorted({row.image for row in rows})
+    held: dict[str, list[str]] = {}
+    for file in paths.read(db, corpora, version=latest.receipts["paths"].version, of=images):
+        held.setdefault(file.image, []).append(file.path)
     figures = latest.settings.get("figures", {})
     numbered = number_pairs(rows)
     material = Material(
         lineage=_lineage(wish.benchmark, mining, latest.receipts["questions"].digest),
         read_image=lambda image: _read_image(image, held.get(image, ())),
-        origins=_origins(db, latest.settings["corpora"], {row.image for row in rows}),
+        origins=_origins(db, corpora, images),
         cosines={
             row.pair_id: Cosines(row.clip_cosine, row.ssl_cosine)
             for row in pairs.read(db, latest.mining)
@@ -84,7 +87,9 @@ def export_benchmark(settings: Settings, wish: Wish, to: Path) -> dict[str, Any]
     checks: list[Check] = [lambda pair: policy.object_to(pair, material.origins)]
     about: dict[str, Any] = {"allowed_licences": policy.text}
     if wish.against:
-        found = _compare(db, mining, numbered, wish)
+        found = compare(
+            db, mining, images, wish.against, above=wish.duplicate_above, workers=wish.workers
+        )
         about["compared"] = _summary(found, numbered, wish)
         if not wish.keep_held:
             checks.append(lambda pair: compared.object_to(pair, found.held))
@@ -149,29 +154,17 @@ def _lineage(benchmark: str, row: MiningRow, digest: str) -> Lineage:
     )
 
 
-def _origins(db: Database, corpora: Sequence[str], images: set[str]) -> dict[str, list[Origin]]:
+def _origins(
+    db: Database, corpora: Sequence[str], images: Sequence[str]
+) -> dict[str, list[Origin]]:
     """Return the files of images; what is told of their rights counts as it is told now."""
     found: dict[str, list[Origin]] = {}
-    for row in paths.read(db, corpora):
-        if row.image in images:
-            root = split_name(row.corpus)[1]
-            path = row.path.removeprefix(root).lstrip("/") or row.path.rpartition("/")[2]
-            rights = Rights(row.licence, row.source, row.attribution)
-            found.setdefault(row.image, []).append(Origin(root.rpartition("/")[2], path, rights))
+    for row in paths.read(db, corpora, of=images):
+        root = split_name(row.corpus)[1]
+        path = row.path.removeprefix(root).lstrip("/") or row.path.rpartition("/")[2]
+        rights = Rights(row.licence, row.source, row.attribution)
+        found.setdefault(row.image, []).append(Origin(root.rpartition("/")[2], path, rights))
     return found
-
-
-def _compare(
-    db: Database, mining: MiningRow, numbered: Sequence[NumberedPair], wish: Wish
-) -> Found:
-    return compare(
-        db,
-        mining,
-        sorted({row.image for pair in numbered for row in pair.rows}),
-        wish.against,
-        above=wish.duplicate_above,
-        workers=wish.workers,
-    )
 
 
 def _summary(found: Found, numbered: Sequence[NumberedPair], wish: Wish) -> dict[str, Any]:
