@@ -1,4 +1,4 @@
-"""`mmvp grade --grader NAME`: which option graders take each stored reply for.
+"""`mmvp grade`: which option rules, judges and others' graders take each stored reply for.
 
 Put here: which replies are graded, agreement with the rules, scores under each grader.
 Keep out: graders (`tasks.graders`), agreement and scores (`tasks.graders`, `tasks.scores`).
@@ -18,12 +18,15 @@ from storage.answers import AnswerRow
 from storage.database import Database
 from storage.grades import GradeRow
 from storage.questions import QuestionRow
+from storage.tables import SPECS
+from tasks.backends.terms import Terms
 from tasks.evaluation.asking import MMVP_VLM
+from tasks.evaluation.judging import VOTES, grade_by_server, judge_of
 from tasks.evaluation.scoring import asked_under
+from tasks.evaluation.ways import way_named
 from tasks.files import write_whole
 from tasks.graders import Given, Grade, agreement, disagreements, to_csv
 from tasks.graders.registry import RULES, grader_named
-from tasks.protocols import protocol_named
 from tasks.protocols.protocol import LOGPROBS
 from tasks.scores import score
 
@@ -43,32 +46,52 @@ class Replies(NamedTuple):
     given: list[Given]
 
 
-def grade_answers(settings: Settings, names: Sequence[str], to: Path | None) -> dict[str, Any]:
+def grade_answers(
+    settings: Settings,
+    names: Sequence[str] = (),
+    judges: Sequence[str] = (),
+    to: Path | None = None,
+    *,
+    votes: int = VOTES,
+    terms: Terms = Terms(),
+) -> dict[str, Any]:
     """Grade the replies of the latest evaluation, and store the grades.
 
     Args:
         settings: Where the store is.
-        names: Of graders; the protocol's own rules grade too, to compare the others with.
+        names: Of graders that other packages add; the protocols' own rules always grade, to
+            compare the others with.
+        judges: Servers whose language models grade, too.
         to: A CSV for the replies that a grader takes otherwise than the rules, if it is wanted.
+        votes: Of each judge on each reply.
+        terms: On which judges are asked.
 
     Raises:
         ValueError: if there are no replies in words, or a grader cannot be used.
     """
     graders = {name: grader_named(name) for name in dict.fromkeys([RULES, *names])}
+    asked = [judge_of(spec, votes) for spec in dict.fromkeys(judges)]
     with hold_store(settings, "grade"):
         db = Database(settings.store)
-        found: list[dict[str, Any]] = []
-        differing: list[dict[str, Any]] = []
-        for sitting, replies in _sittings(db).items():
-            graded = {
-                name: [grade(one) for one in replies.given] for name, grade in graders.items()
-            }
-            for name, made in graded.items():
-                grades.upsert(db, [GradeRow(**asdict(one)) for one in made])
-                told = asdict(agreement(replies.given, graded[RULES], made))
-                scored = _score(replies.asked, made)
-                found.append({**sitting._asdict(), "grader": name, **told, **scored})
-                differing += disagreements(replies.given, graded[RULES], made)
+        db.make(SPECS.values())
+        sittings = _sittings(db)
+        given = [one for replies in sittings.values() for one in replies.given]
+        graded = {name: [grade(one) for one in given] for name, grade in graders.items()}
+        for who in asked:
+            made = grade_by_server(db, settings.home, who, given, terms)
+            graded[who[1].name] = made
+        for made in graded.values():
+            grades.upsert(db, [GradeRow(**asdict(one)) for one in made])
+    found: list[dict[str, Any]] = []
+    differing: list[dict[str, Any]] = []
+    for name, made in graded.items():
+        by_name = {(one.question_id, one.model, one.protocol): one for one in made}
+        rules = {one.name: rule for one, rule in zip(given, graded[RULES], strict=True)}
+        for sitting, (rows, said) in sittings.items():
+            mine, own = [by_name[one.name] for one in said], [rules[one.name] for one in said]
+            told = asdict(agreement(said, own, mine))
+            found.append({**sitting._asdict(), "grader": name, **told, **_score(rows, mine)})
+            differing += disagreements(said, own, mine)
     if to is not None:
         write_whole(to.expanduser(), to_csv(differing).encode())
     return {"graders": found, "disagreements": len(differing)}
@@ -77,7 +100,11 @@ def grade_answers(settings: Settings, names: Sequence[str], to: Path | None) -> 
 def run(options: argparse.Namespace) -> dict[str, Any]:
     """Grade as the options say, and print a line a model and grader unless JSON is asked for."""
     to = Path(options.to) if options.to else None
-    found = grade_answers(Settings.read(), options.grader, to)
+    limits = {name: getattr(options, name) for name in Terms.model_fields}
+    terms = Terms(**{name: value for name, value in limits.items() if value is not None})
+    found = grade_answers(
+        Settings.read(), options.grader, options.judge, to, votes=options.votes, terms=terms
+    )
     if not options.json:
         columns = ("pairs", "pair accuracy", "agrees with rules", "kappa", "failed")
         print("\t".join([*Sitting._fields, "grader", *columns]))
@@ -122,9 +149,12 @@ def _given(row: QuestionRow, answer: AnswerRow) -> Given:
     )
 
 
-def _in_words(way: str) -> bool:
-    protocol = way.partition("+")[0].partition("#")[0]
-    return protocol != MMVP_VLM and protocol_named(protocol).asks != LOGPROBS
+def _in_words(name: str) -> bool:
+    """Say whether a way gives words to grade, about the options as the question has them."""
+    if name == MMVP_VLM:
+        return False
+    way = way_named(name)
+    return way.control is None and way.protocol.asks != LOGPROBS
 
 
 def _score(asked: Sequence[QuestionRow], made: Sequence[Grade]) -> dict[str, Any]:

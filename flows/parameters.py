@@ -59,16 +59,13 @@ def parameters(options: argparse.Namespace) -> dict[str, Any]:
     from tasks.ingest import IngestConfig
     from tasks.mining.thresholds import MineConfig
     from tasks.questions.config import QuestionConfig
-    from tasks.recipes.large import LargeConfig
     from tasks.reporting import ReportConfig
     from tasks.training.recipe import TrainConfig
     from tasks.workers import WorkersConfig
 
     # A flag that is not set is no wish to have it unset, so that a file can set it.
     given = {
-        name: value
-        for name, value in vars(options).items()
-        if value is not None and value is not False
+        k: value for k, value in vars(options).items() if value is not None and value is not False
     }
     file = given_in(given)
 
@@ -79,16 +76,16 @@ def parameters(options: argparse.Namespace) -> dict[str, Any]:
         return {**file.get(part, {}), **chosen(*names)}
 
     def encoder(role: str, default: str | None) -> EncoderConfig | None:
-        values = _encoder_settings(role, default, file.get(role, {}), given)
-        return EncoderConfig(**values) if values else None
+        named = {f"{role}_{name}": name for name in ("px", "pooling", "dtype", "backend")}
+        said = {name: given[option] for option, name in named.items() if option in given}
+        if "px" in said:
+            said["image_px"] = said.pop("px")
+        spec = given.get(role, file.get(role, {}).get("spec", default))
+        if spec is None:
+            return None
+        allowed = chosen("allow_pickle", "trust_remote_code")
+        return EncoderConfig(**{**file.get(role, {}), **said, **allowed, "spec": spec})
 
-    large = {"large": LargeConfig(**_large_settings(given))} if "recipe" in given else {}
-    required = chosen("require")
-    checks = (
-        {"checks": {**file.get("questions", {}).get("checks", {}), "required": required["require"]}}
-        if required
-        else {}
-    )
     thresholds = ("clip_above", "ssl_below", "clip_above_quantile", "ssl_below_quantile")
     trained = ("features", "steps", "score_at", "seeds", "ssl_shares")
     return {
@@ -100,8 +97,10 @@ def parameters(options: argparse.Namespace) -> dict[str, Any]:
         "through": given.get("through", file.get("through", "report")),
         "reading": IngestConfig(**settings("reading", *IngestConfig.model_fields)),
         "mine": MineConfig(**settings("mine", *thresholds, *MINING)),
-        "questions": QuestionConfig(**settings("questions", *QuestionConfig.model_fields) | checks),
-        "train": TrainConfig(**settings("train", *trained) | large),
+        "questions": QuestionConfig(
+            **settings("questions", *QuestionConfig.model_fields) | _required(given, file)
+        ),
+        "train": TrainConfig(**settings("train", *trained) | _recipe(given)),
         "evaluate": EvaluateConfig(**settings("evaluate", *EvaluateConfig.model_fields)),
         "report": ReportConfig(**settings("report", "cards")),
         "workers": WorkersConfig(**settings("workers", *WORKERS)),
@@ -109,27 +108,24 @@ def parameters(options: argparse.Namespace) -> dict[str, Any]:
     }
 
 
-def _encoder_settings(
-    role: str, default: str | None, file: Mapping[str, Any], given: Mapping[str, Any]
-) -> dict[str, Any]:
-    """Return the settings of an encoder from a file and from options; none where none is named."""
-    spec = given.get(role, file.get("spec", default))
-    if spec is None:
+def _recipe(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the settings of a recipe, if one is named; what is no JSON is text."""
+    from tasks.recipes.large import LargeConfig
+
+    if "recipe" not in given:
         return {}
-    options = {f"{role}_{name}": name for name in ("pooling", "dtype", "backend")}
-    options |= {f"{role}_px": "image_px", "allow_pickle": "allow_pickle"}
-    options |= {"trust_remote_code": "trust_remote_code"}
-    said = {name: given[option] for option, name in options.items() if option in given}
-    return {**file, **said, "spec": spec}
-
-
-def _large_settings(given: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the settings of a recipe; what is no JSON is text."""
     names = ("recipe", "processes", "allow_pickle", "gpu", "gpu_price")
-    settings = {name: given[name] for name in names if name in given}
-    settings |= {name: dict(given.get(name, ())) for name in ("mixes", "places")}
-    settings["overrides"] = {p: _json_or_text(value) for p, value in given.get("set", ())}
-    return settings
+    asked = {name: given[name] for name in names if name in given}
+    asked |= {name: dict(given.get(name, ())) for name in ("mixes", "places")}
+    asked["overrides"] = {p: _json_or_text(value) for p, value in given.get("set", ())}
+    return {"large": LargeConfig(**asked)}
+
+
+def _required(given: Mapping[str, Any], file: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the policy of checks, of which an option names the required ones alone."""
+    if "require" not in given:
+        return {}
+    return {"checks": file.get("questions", {}).get("checks", {}) | {"required": given["require"]}}
 
 
 def _json_or_text(value: str) -> Any:

@@ -17,7 +17,7 @@ from tasks.fingerprints import digest
 from tasks.graders.given import TAKEN, Given, Grade, NoVerdict, Verdict
 from tasks.graders.rules import grade_by_rules
 from tasks.graders.votes import grade
-from tasks.protocols import protocol_named
+from tasks.protocols import protocol_of
 
 Grader = Callable[[Given], Grade]
 
@@ -48,7 +48,7 @@ def by_own_rules(given: Given) -> Grade:
     Raises:
         ValueError: if there is no such protocol.
     """
-    return grade_by_rules(protocol_named(given.protocol.partition("+")[0].partition("#")[0]), given)
+    return grade_by_rules(protocol_of(given.protocol), given)
 
 
 def _of_package(point: EntryPoint) -> Grader:

@@ -8,6 +8,7 @@ protocol's, its value names the `Protocol`.
 """
 
 import difflib
+import re
 from collections.abc import Mapping
 from importlib.metadata import EntryPoint
 from typing import Final
@@ -172,6 +173,15 @@ def protocol_named(name: str) -> Protocol:
     hint = f"; did you mean {near[0]!r}?" if near else ""
     message = f"no protocol is called {name!r}{hint} known: {', '.join(known)}"
     raise ValueError(message)
+
+
+def protocol_of(way: str) -> Protocol:
+    """Return the protocol of a way to ask, which is written before `~`, `+` and `#`.
+
+    Raises:
+        ValueError: if there is no such protocol.
+    """
+    return protocol_named(re.split(r"[~+#]", way, maxsplit=1)[0])
 
 
 def _loaded(point: EntryPoint) -> Protocol:
