@@ -24,6 +24,8 @@ from tasks.exporting.benchmark_pairs import file_of, number_pairs, questions_of
 from tasks.exporting.compared import Held
 from tasks.images import image_id
 from tasks.protocols import protocol_named
+from tasks.questions.config import QuestionConfig
+from tasks.questions.offers import offered
 from tests.pictures import draw_photo
 from tests.tasks.test_exporting_datasets import annotate
 
@@ -290,6 +292,8 @@ def test_what_people_annotated_is_imported_once(asked, db, tmp_path, capsys):
     (row,) = proposals.read(db, MINING)
     assert (row.question, {row.option_1, row.option_2}) == (asked[0].question, {"one", "two"})
     assert (row.answer_a, row.answer_b) == ("one", "two")
+    by_people = offered(db, MINING, QuestionConfig(by=("people",)))
+    assert by_people["people"] == {row.pair_id: [row]}
     call(capsys, *arguments)
     assert db.version(proposals.SPEC) == before
 
