@@ -43,6 +43,8 @@ def of_verb(options: argparse.Namespace) -> dict[str, Any]:
         values |= _sweep_parameters(options, values)
     elif options.verb == "evaluate" and options.benchmark is not None:
         values["place"] = options.benchmark
+    elif options.verb == "report" and options.benchmark is not None:
+        values["named"] = options.benchmark
     return values
 
 
@@ -102,7 +104,7 @@ def parameters(options: argparse.Namespace) -> dict[str, Any]:
         ),
         "train": TrainConfig(**settings("train", *trained) | _recipe(given)),
         "evaluate": EvaluateConfig(**settings("evaluate", *EvaluateConfig.model_fields)),
-        "report": ReportConfig(**settings("report", "cards")),
+        "report": ReportConfig(**settings("report", "cards", "key")),
         "workers": WorkersConfig(**settings("workers", *WORKERS)),
         "rehash": given.get("rehash", file.get("rehash", False)),
     }
