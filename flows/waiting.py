@@ -23,7 +23,7 @@ from prefect.exceptions import ObjectNotFound
 from prefect.flow_runs import suspend_flow_run
 from prefect.runtime import deployment, flow_run
 
-from flows.annotate import served
+from flows.annotate import WAITING, served
 from flows.site import Run
 from flows.stages import mining_of
 from storage.database import Database
@@ -37,8 +37,6 @@ log = logging.getLogger(__name__)
 EVENT: Final = "mmvp.waiting-for-people"
 """What an automation of Prefect can notify of, by mail or in a chat."""
 
-WAITING: Final = "waiting"
-
 
 def wait_for_people(run: Run, config: QuestionConfig) -> dict[str, Any] | None:
     """Return what is said of the wait if people are to write and are not done, else None."""
@@ -46,7 +44,16 @@ def wait_for_people(run: Run, config: QuestionConfig) -> dict[str, Any] | None:
         return None
     mining = mining_of(run)
     progress = read_progress(run.site.db, run.site.home, mining)
+    record = _record(run)
+    if record.exists():  # it was suspended, and someone pressed Resume before people were done
+        record.unlink()
+        log.info("resumed by hand: going on with %d pairs", progress.accepted)
+        return None
     return None if progress.complete else _tell(run, mining, progress)
+
+
+def _record(run: Run) -> Path:
+    return run.site.home / FOLDER / WAITING / f"{flow_run.id}.json"
 
 
 def _tell(run: Run, mining: str, progress: Progress) -> dict[str, Any]:
@@ -75,10 +82,9 @@ def suspend(run: Run) -> None:
     """Suspend the run if it is one of a deployment, which ends this process; else return."""
     if deployment.id is None or flow_run.parent_flow_run_id is not None:
         return
-    folder = run.site.home / FOLDER / WAITING
-    folder.mkdir(parents=True, exist_ok=True)
-    record = json.dumps({"mining": mining_of(run)})
-    write_whole(folder / f"{flow_run.id}.json", record.encode())
+    record = _record(run)
+    record.parent.mkdir(parents=True, exist_ok=True)
+    write_whole(record, json.dumps({"mining": mining_of(run)}).encode())
     suspend_flow_run()
 
 
@@ -91,11 +97,11 @@ def resume_done(db: Database, home: Path) -> int:
     for record, mining in _waiting(home):
         if not read_progress(db, home, mining).complete:
             continue
+        record.unlink(missing_ok=True)
         with get_client(sync_client=True) as client, suppress(ObjectNotFound):
             result = client.resume_flow_run(UUID(record.stem))
             resumed += 1
             log.info("people are done: run %s goes on (%s)", record.stem, result.status.value)
-        record.unlink(missing_ok=True)
     return resumed
 
 
