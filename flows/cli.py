@@ -14,6 +14,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final
 
 from flows.asking_options import add_asking, add_benchmark
+from flows.zoo_options import add_zoo
 
 STAGES: Final[Mapping[str, str]] = {
     "ingest": "open what is new in a corpus, forget what is gone",
@@ -44,7 +45,7 @@ NEEDS: Final[Mapping[str, Collection[str]]] = {
 """The stages whose options a verb takes: its own, and those that name what it works on."""
 
 TABLES: Final = (
-    *("images", "paths", "refused", "pairs", "duplicates", "questions", "probes", "models"),
+    *("images", "paths", "refused", "pairs", "duplicates", "questions", "probes", "models", "zoo"),
     *("answers", "scores", "comparisons", "conversations", "grids", "overlaps", "shards", "runs"),
 )
 
@@ -81,15 +82,8 @@ def build_parser() -> argparse.ArgumentParser:
         verb = _verb(verbs, stage, text)
         _add_corpus(verb)
         _add_stage_options(verb, NEEDS[stage])
-    grid = _verb(verbs, "grid", "mine every encoder against every other")
-    _add_corpus(grid)
-    grid.add_argument(
-        "--encoders", nargs="+", metavar="SPEC", help="two or more (the shipped ones)"
-    )
-    _add_reading(grid)
-    _add_mining(grid)
-    _add_trust(grid)
-    _add_workers(grid)
+    _add_grid(_verb(verbs, "grid", "mine every encoder against every other"))
+    _add_zoo(_verb(verbs, "zoo", "score many CLIPs on MMVP-VLM, beside sizes and ImageNet"))
     _add_conversations(_verb(verbs, "conversations", "read what a file says about images"))
     _add_study(_verb(verbs, "encoders", "train the shipped tiny encoders anew"), arms=True)
     _add_study(_verb(verbs, "study", "compare CLIPs that differ in their captions alone"))
@@ -257,6 +251,21 @@ def _add_stage_options(verb: argparse.ArgumentParser, stages: Collection[str]) -
     ):
         if stage in stages:
             verb.add_argument(option, type=int, metavar="N", help=text)
+    _add_workers(verb)
+
+
+def _add_grid(verb: argparse.ArgumentParser) -> None:
+    _add_corpus(verb)
+    verb.add_argument("--encoders", nargs="+", metavar="SPEC", help="two or more (the shipped)")
+    _add_reading(verb)
+    _add_mining(verb)
+    _add_trust(verb)
+    _add_workers(verb)
+
+
+def _add_zoo(verb: argparse.ArgumentParser) -> None:
+    add_zoo(verb)
+    _add_trust(verb)
     _add_workers(verb)
 
 

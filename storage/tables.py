@@ -27,6 +27,7 @@ from storage import (
     runs,
     scores,
     shards,
+    zoo,
 )
 from storage.database import TableSpec
 
@@ -52,6 +53,7 @@ SPECS: Final[Mapping[str, TableSpec]] = {
         grades,
         scores,
         comparisons,
+        zoo,
         shards,
         runs,
     )

@@ -15,7 +15,16 @@ from dataclasses import replace
 from typing import Final, NamedTuple
 
 from tasks.benchmarks.question import Question, written
-from tasks.evaluation.asking import BLANK, MMVP_VLM, NO_IMAGE, Asked, Manner, Picture
+from tasks.evaluation.asking import (
+    BLANK,
+    MMVP_VLM,
+    MMVP_VLM_GROUP,
+    MMVP_VLM_TEXT,
+    NO_IMAGE,
+    Asked,
+    Manner,
+    Picture,
+)
 from tasks.protocols import protocol_named
 from tasks.protocols.protocol import Prompt, Protocol
 
@@ -101,14 +110,21 @@ class Way(NamedTuple):
         return prompt._replace(user=said)
 
 
+_CONTRASTS: Final[Mapping[str, str]] = {
+    MMVP_VLM: "a CLIP: the text of each image must be nearer to it than to the other image",
+    MMVP_VLM_TEXT: "a CLIP: each image must be nearer to its own text than to the other's",
+    MMVP_VLM_GROUP: "a CLIP: texts must be nearest to their images, and images to their texts",
+}
+
+
 def about(name: str) -> str:
     """Return what a way to ask is, in a few words, by its name.
 
     Raises:
         ValueError: if there is no such protocol or control.
     """
-    if name == MMVP_VLM:
-        return "a CLIP: the text of each image must be nearer to it than to the other image"
+    if name in _CONTRASTS:
+        return _CONTRASTS[name]
     way = way_named(name)
     said = way.protocol.about
     if way.control is not None:

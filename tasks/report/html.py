@@ -48,7 +48,7 @@ def render_page(
         plane_size: of `plane.png`, in pixels.
         figures: sizes of the figures of results that there are, by name.
     """
-    template = _environment().get_template("page.html")
+    template = environment().get_template("page.html")
     return template.render(
         report=contents,
         shown=shown,
@@ -74,7 +74,8 @@ def _of_mining(contents: ReportContents, shown: Sequence[ShownCard]) -> dict[str
     }
 
 
-def _environment() -> Environment:
+def environment() -> Environment:
+    """Return the templates of this package, with their filters."""
     environment = Environment(
         loader=FunctionLoader(lambda name: files(__package__).joinpath(name).read_text("utf-8")),
         autoescape=True,
