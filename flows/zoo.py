@@ -172,8 +172,9 @@ def _score(
     run: Run, entry: ZooEntry, target: Target, by_class: ByClass | None
 ) -> tuple[list[StageResult], StageResult]:
     """Embed what an encoder has not embedded, and score it."""
-    encoder = OneEncoder(clip=entry.encoder)
     site = run.site
+    identity = stage.name(site, entry)  # before anything is embedded in vain
+    encoder = OneEncoder(clip=entry.encoder)
     asked = {row.image for row in stage.asked_of(target.rows)}
     context = embedding.prepare(site, encoder, target.corpora, target.receipts, only=asked)
     images = [run_stage(embedding.STAGE, context)]
@@ -183,7 +184,7 @@ def _score(
         images.append(run_stage(embedding.STAGE, context))
         inputs[IMAGENET] = images[1].receipts[ROLE]
     labelled = by_class.labelled if by_class else None
-    context = stage.prepare(site, entry, target.mining, target.rows, inputs, labelled)
+    context = stage.prepare(site, entry, identity, target.mining, target.rows, inputs, labelled)
     return images, run_stage(stage.STAGE, context)
 
 

@@ -227,9 +227,9 @@ def _score(context: Context, failed: Mapping[AnswerName, str]) -> None:
     if context.facts["published"]:
         scores.upsert(db, rows)
     else:
-        own = {row.model for row in rows}
-        others = zoo.models(db, mining) - own
-        kept = [row for row in scores.read(db, mining) if row.model in others]
+        own, others = {(row.model, row.protocol) for row in rows}, zoo.models(db, mining)
+        before = [row for row in scores.read(db, mining) if row.model in others]
+        kept = [row for row in before if (row.model, row.protocol) not in own]
         scores.replace(db, mining, [*rows, *kept])
     comparisons.replace(db, mining, compared)
 

@@ -158,4 +158,5 @@ def render_zoo(contents: ZooContents, figures: Mapping[str, tuple[int, int]]) ->
         patterns=patterns,
         few=FEW_PAIRS if few else None,
         figures=figures,
+        choices={"patterns": ()},  # there are no cards to choose from
     )

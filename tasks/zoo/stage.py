@@ -70,24 +70,29 @@ def asked_of(rows: Sequence[QuestionRow]) -> list[QuestionRow]:
     return [row for pair in pairs if all(r.statement is not None for r in pair) for row in pair]
 
 
-def prepare(
+def name(site: Site, entry: ZooEntry) -> EncoderIdentity:
+    """Name an encoder with its text tower.
+
+    Raises:
+        ValueError: if either cannot be had.
+    """
+    return identify_texts(
+        entry.encoder,
+        device=site.workers.config.device_kind(),
+        hash_cache=site.home / "cache" / "weights.json",
+    )
+
+
+def prepare(  # all of it names what is asked
     site: Site,
     entry: ZooEntry,
+    identity: EncoderIdentity,
     mining: str,
     rows: Sequence[QuestionRow],
     inputs: Receipts,
     labelled: LabelledImages | None,
 ) -> Context:
-    """Name all that an encoder is asked; `inputs` has the receipts of its vectors.
-
-    Raises:
-        ValueError: if the encoder or its text tower cannot be had.
-    """
-    identity = identify_texts(
-        entry.encoder,
-        device=site.workers.config.device_kind(),
-        hash_cache=site.home / "cache" / "weights.json",
-    )
+    """Name all that an encoder is asked; `inputs` has the receipts of its vectors."""
     asked = asked_of(rows)
     candidates = [Candidate(identity.name, way, None, identity.fingerprint) for way in CONTRASTS]
     requests = fingerprints(asked, candidates, {})
