@@ -262,10 +262,10 @@ def _cell(score: Mapping[str, Any] | None) -> str:
 def _publish(found: Mapping[str, Any], folder: Path) -> None:
     head, *rows = [[cell.replace("|", "\\|") for cell in line] for line in lines_of(found)]
     lines = ["| " + " | ".join(cells) + " |" for cells in (head, ["---"] * len(head), *rows)]
-    for name in ("scaling", "imagenet"):
-        if (folder / f"{name}.png").is_file():
-            picture = base64.b64encode((folder / f"{name}.png").read_bytes()).decode()
-            lines += ["", f"![{name}](data:image/png;base64,{picture})"]
+    figure = folder / "scaling.png"
+    if figure.is_file():
+        picture = base64.b64encode(figure.read_bytes()).decode()
+        lines += ["", f"![scaling](data:image/png;base64,{picture})"]
     text = "\n".join([*lines, ""])
     create_markdown_artifact(text, key="zoo", description="dual encoders and their scale")
 

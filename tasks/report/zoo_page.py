@@ -1,7 +1,7 @@
-"""The page of a zoo: encoders with sizes and scores, figures of scale and of ImageNet accuracy.
+"""The page of a zoo: encoders with sizes and scores, the figure of scale.
 
 Put here: what the page is given, which files its folder holds.
-Keep out: values (`tasks.zoo`), figures (`scaling_chart`, `correlation_chart`, beside this file).
+Keep out: values (`tasks.zoo`), the figure (`scaling_chart`, beside this file).
 """
 
 import json
@@ -10,10 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from matplotlib.figure import Figure
-
-from tasks.report.correlation_chart import CorrelationPanel, draw_correlations
-from tasks.report.drawing import DARK, LIGHT, Palette, png_bytes
+from tasks.report.drawing import DARK, LIGHT, png_bytes
 from tasks.report.folder import replacing
 from tasks.report.html import environment
 from tasks.report.results import FEW_PAIRS
@@ -64,7 +61,6 @@ class ZooContents:
     benchmark: str
     rules: Mapping[str, str]
     encoders: Sequence[ZooEncoder]
-    imagenet_points: Mapping[str, tuple[float, float]]
     imagenet_said: str
 
     @property
@@ -103,36 +99,20 @@ def write_zoo(folder: Path, contents: ZooContents, record: Mapping[str, Any]) ->
         ValueError: if `folder` is a file or holds something that is no zoo.
     """
     with replacing(folder, is_ours=is_zoo) as building:
-        sizes = {}
-        for name in ("scaling", "imagenet"):
-            figure, dark = (_draw(name, contents, palette) for palette in (LIGHT, DARK))
-            if figure is not None and dark is not None:
+        size = None
+        for name, palette in (("scaling-dark", DARK), ("scaling", LIGHT)):
+            figure = draw_scaling(
+                scaled(contents), imagenet_said=contents.imagenet_said, palette=palette
+            )
+            if figure is not None:
                 (building / f"{name}.png").write_bytes(png_bytes(figure))
-                (building / f"{name}-dark.png").write_bytes(png_bytes(dark))
-                sizes[name] = figure.canvas.get_width_height()
-        page = render_zoo(contents, sizes)
+                size = figure.canvas.get_width_height()
+        page = render_zoo(contents, size)
         (building / PAGE).write_bytes(page.encode("utf-8", "backslashreplace"))
         text = json.dumps({"kind": KIND, **record}, indent=1, sort_keys=True)
         (building / JSON_FILE).write_text(text + "\n", encoding="ascii")
     written = sorted(path for path in folder.rglob("*") if path.is_file())
     return sorted(written, key=lambda path: path.name != PAGE)
-
-
-def _draw(name: str, contents: ZooContents, palette: Palette) -> Figure | None:
-    if name == "scaling":
-        return draw_scaling(scaled(contents), palette=palette)
-    if not contents.imagenet_points:
-        return None
-    panel = CorrelationPanel(
-        title=contents.benchmark, said=contents.imagenet_said, points=contents.imagenet_points
-    )
-    return draw_correlations(
-        [panel],
-        title="Pair accuracy and ImageNet",
-        across="ImageNet zero-shot, %",
-        up="pair accuracy, %",
-        palette=palette,
-    )
 
 
 def is_zoo(folder: Path) -> bool:
@@ -144,7 +124,7 @@ def is_zoo(folder: Path) -> bool:
     return isinstance(record, dict) and record.get("kind") == KIND
 
 
-def render_zoo(contents: ZooContents, figures: Mapping[str, tuple[int, int]]) -> str:
+def render_zoo(contents: ZooContents, figure_size: tuple[int, int] | None) -> str:
     """Give the HTML of the page; every text in it is escaped."""
     shown = [one for one in contents.encoders if one.refused is None]
     patterns = list(dict.fromkeys(name for one in shown for name in sorted(one.patterns)))
@@ -157,6 +137,6 @@ def render_zoo(contents: ZooContents, figures: Mapping[str, tuple[int, int]]) ->
         refused=[one for one in contents.encoders if one.refused is not None],
         patterns=patterns,
         few=FEW_PAIRS if few else None,
-        figures=figures,
+        figure_size=figure_size,
         choices={"patterns": ()},  # there are no cards to choose from
     )

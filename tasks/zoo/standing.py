@@ -152,7 +152,6 @@ def contents_of(benchmark: str, models: Sequence[ZooModel]) -> ZooContents:
         benchmark=benchmark,
         rules={name: about(name) for name in CONTRASTS},
         encoders=[_encoder(model) for model in models],
-        imagenet_points=imagenet_points(models),
         imagenet_said=said(imagenet_correlation(models)),
     )
 
