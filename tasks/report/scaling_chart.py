@@ -87,7 +87,7 @@ def draw_scaling(
             _count(axes)
         elif number == 1:
             axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
-        else:
+        elif imagenet_said:
             said = short(imagenet_said, SAID)
             axes.text(1, 1.03, said, ha="right", transform=axes.transAxes, **font(palette.muted, 8))
         _number(axes, encoders, across, palette)
