@@ -222,7 +222,7 @@ def _tell(run: Run, target: Target, entries: Sequence[ZooEntry]) -> dict[str, An
         target.mining,
         target.benchmark,
         {entry.key for entry in entries},
-        beside_published=is_mmvp_vlm(target.rows),
+        beside_published=is_mmvp_vlm(target.benchmark, target.rows),
     )
     record = record_of(target.mining, target.benchmark, found)
     folder = run.site.home / "reports" / f"zoo-{target.mining}"

@@ -63,10 +63,12 @@ def _shown(row: ScoreRow) -> dict[str, Any]:
     return {name: getattr(row, name) for name in SHOWN}
 
 
-def is_mmvp_vlm(rows: Sequence[QuestionRow]) -> bool:
-    """Say whether questions have MMVP-VLM's composition: nine patterns, 15 pairs of each."""
+def is_mmvp_vlm(benchmark: str, rows: Sequence[QuestionRow]) -> bool:
+    """Say whether a benchmark is MMVP-VLM, by its name and by its 15 pairs of each pattern."""
     pairs = Counter(row.pattern for row in rows)
-    return pairs == dict.fromkeys(PATTERNS.values(), 2 * MMVP_VLM_PAIRS)
+    return {"mmvp", "vlm"} <= set(benchmark.split("-")) and pairs == dict.fromkeys(
+        PATTERNS.values(), 2 * MMVP_VLM_PAIRS
+    )
 
 
 def standing(
