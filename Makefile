@@ -21,18 +21,14 @@ check: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-# Flows and the rest in processes of their own: hundreds of flow runs, a Prefect client, Dask, Lance
-# and compiled kernels in one process have ended in a crash of the interpreter. A worker that
-# crashes ends the run: pytest-xdist would wait for ever for the last test of its file.
+# A worker that crashes ends the run: pytest-xdist would wait for ever for the last test of its file.
 PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --max-worker-restart 0
 
 test: check
-	$(PYTEST) tests/flows
-	$(PYTEST) tests --ignore tests/flows
+	$(PYTEST)
 
 test-fast: check
-	$(PYTEST) tests/flows -m "not slow"
-	$(PYTEST) tests --ignore tests/flows -m "not slow"
+	$(PYTEST) -m "not slow"
 
 format: setup
 	$(BIN)/ruff check --fix .

@@ -27,13 +27,16 @@ def run(options: argparse.Namespace) -> int:
     """Run a verb; return its exit code."""
     show_logs()
     verbs: Mapping[str, Callable[[argparse.Namespace], dict[str, Any] | None]] = {
+        "annotate": _annotate,
         "up": _up,
         "status": _status,
         "show": _show,
         "similar": _similar,
         "plan": _plan,
         "export": _export,
+        "import": _import,
         "general": _general,
+        "grade": _grade,
         "convert": _convert,
     }
     verb = verbs.get(options.verb, _flow)
@@ -216,6 +219,12 @@ def _up(options: argparse.Namespace) -> None:
     up(Settings.read(), options.port, options.corpus or [])
 
 
+def _annotate(options: argparse.Namespace) -> dict[str, Any]:
+    from flows.annotate import run as annotate
+
+    return annotate(options)
+
+
 def _status(options: argparse.Namespace) -> dict[str, Any]:
     settings = Settings.read()
     _set_environment(settings, 0)
@@ -272,6 +281,18 @@ def _export(options: argparse.Namespace) -> dict[str, Any]:
     from flows.export_benchmark import run as export_benchmark
 
     return export_benchmark(options)
+
+
+def _import(options: argparse.Namespace) -> dict[str, Any]:
+    from flows.import_forms import run as import_forms
+
+    return import_forms(options)
+
+
+def _grade(options: argparse.Namespace) -> dict[str, Any]:
+    from flows.grade import run as grade
+
+    return grade(options)
 
 
 def _general(options: argparse.Namespace) -> dict[str, Any]:

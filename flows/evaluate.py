@@ -25,7 +25,7 @@ from tasks.encoders import EncoderConfig
 from tasks.evaluation import stage
 from tasks.evaluation.candidates import EvaluateConfig
 from tasks.mining.thresholds import MineConfig
-from tasks.questions.stage import QuestionConfig
+from tasks.questions.config import QuestionConfig
 from tasks.stage import run_stage
 from tasks.workers import WorkersConfig
 
@@ -50,7 +50,7 @@ def evaluate(
         ssl: The encoder that serves as the reference.
         control: A third encoder to compare the first with, if any.
         mine: What makes a pair blind, and how many pairs to select.
-        questions: Which pairs are asked about beside the selected ones.
+        questions: Who writes questions, who checks them, and which pairs are asked about.
         config: How models are asked.
         workers: Where the work is done; no result depends on it.
 

@@ -24,7 +24,7 @@ from tasks.encoders import EncoderConfig, check_tokens
 from tasks.evaluation.candidates import EvaluateConfig
 from tasks.ingest import IngestConfig
 from tasks.mining.thresholds import MineConfig
-from tasks.questions.stage import QuestionConfig
+from tasks.questions.config import QuestionConfig
 from tasks.reporting import ReportConfig
 from tasks.stage import Site
 from tasks.training.recipe import TrainConfig
@@ -66,8 +66,8 @@ def mmvp(
 ) -> dict[str, Any]:
     """Run the pipeline on the corpora: only what is new is read, embedded, compared and asked.
 
-    Where the corpora tell nothing that a question could be about, the run ends after the pairs,
-    with their report.
+    Where the corpora tell nothing that a question could be about, and neither models nor people
+    write any, the run ends after the pairs, with their report.
 
     Args:
         corpus: Folders of images, Parquet, tars, saved datasets, img2dataset's output, by path or
@@ -81,7 +81,7 @@ def mmvp(
             for evaluate.
         reading: How the files of a corpus are read.
         mine: What makes a pair blind, and how many pairs to select.
-        questions: Which pairs are asked about beside the selected ones.
+        questions: Who writes questions, who checks them, and which pairs are asked about.
         train: Which models are trained, and how.
         evaluate: How models are asked.
         report: What the report shows.
@@ -146,12 +146,19 @@ def mmvp(
             if name not in skipped:
                 run_stage[name]()
             if name == "mine" and run.settings["figures"]["mine"]["source"] == "none":
-                log.warning(
-                    "no questions: the corpora have no labels, captions or attributes; "
-                    "the run ends after the pairs"
-                )
-                skipped |= {"questions", "teach", "probe", "train", "evaluate"}
+                skipped |= _without_facts(questions)
         return run.summary()
+
+
+def _without_facts(questions: QuestionConfig) -> set[str]:
+    """Return the stages that a run leaves out on corpora that say nothing of their images."""
+    if questions.proposes:
+        return {"teach", "probe", "train"}
+    log.warning(
+        "no questions: the corpora have no labels, captions or attributes; "
+        "the run ends after the pairs"
+    )
+    return {"questions", "teach", "probe", "train", "evaluate"}
 
 
 def _check_encoders(site: Site, asked: EmbedConfig, *, trains: bool) -> None:

@@ -1,4 +1,4 @@
-"""The flow `questions`: two questions for each selected pair, from what the corpus knows of it.
+"""The flow `questions`: two questions for each selected pair, by the corpus, models or people.
 
 Run it by hand with `mmvp questions --corpus DIR`.
 """
@@ -13,8 +13,8 @@ from flows.stages import NO_CORPUS, find_mined, keep, mining_of, resolve_corpora
 from tasks.embed import EmbedConfig
 from tasks.encoders import EncoderConfig
 from tasks.mining.thresholds import MineConfig
-from tasks.questions import stage
-from tasks.questions.stage import QuestionConfig
+from tasks.questions import checking, proposing, stage
+from tasks.questions.config import QuestionConfig
 from tasks.stage import run_stage
 from tasks.workers import WorkersConfig
 
@@ -30,13 +30,15 @@ def questions(
 ) -> dict[str, Any]:
     """Write the questions of the mining that these settings name.
 
+    Where models or people write, models propose, and all that is proposed is checked first.
+
     Args:
         corpus: Folders of images, at any depth, mined together; scenes:N stands for N scenes
             that are drawn on the spot, scenes:N@SEED for others.
         clip: The encoder whose blindness is measured.
         ssl: The encoder that serves as the reference.
         mine: What makes a pair blind, and how many pairs to select.
-        config: Which pairs are asked about beside the selected ones.
+        config: Who writes questions, who checks them, and which pairs are asked about.
         workers: Where the work is done; no result depends on it.
 
     Raises:
@@ -45,6 +47,13 @@ def questions(
     with open_run("questions", workers, {"corpus": corpus}) as run:
         corpora = resolve_corpora(run, corpus)
         find_mined(run, corpora, EmbedConfig(clip=clip, ssl=ssl), mine)
-        context = stage.prepare(run.site, config, corpora, run.receipts, mining_of(run))
+        mining = mining_of(run)
+        if config.writers:
+            context = proposing.prepare(run.site, config, corpora, run.receipts, mining)
+            keep(run, run_stage(proposing.STAGE, context))
+        if config.proposes:
+            context = checking.prepare(run.site, config, clip, corpora, run.receipts, mining)
+            keep(run, run_stage(checking.STAGE, context))
+        context = stage.prepare(run.site, config, corpora, run.receipts, mining)
         keep(run, run_stage(stage.STAGE, context))
         return run.summary()

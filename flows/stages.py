@@ -17,7 +17,7 @@ from tasks.embed import EmbedConfig
 from tasks.mining import stage as mining
 from tasks.mining.thresholds import MineConfig
 from tasks.questions import stage as asking
-from tasks.questions.stage import QuestionConfig
+from tasks.questions.config import QuestionConfig
 from tasks.stage import Context, Stage, StageResult, is_current
 
 log = logging.getLogger(__name__)

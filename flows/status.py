@@ -112,7 +112,8 @@ class _Asked:
             if name == "embed" and not waits and self.teachers:
                 waits = not self._teach()
             if name == "mine" and not waits and self.figures["mine"]["source"] == "none":
-                skipped |= {"questions", "probe", "train", "evaluate"}
+                skipped |= {"probe", "train"}
+                skipped |= set() if self.values["questions"].proposes else {"questions", "evaluate"}
         return self.states
 
     def _ask(self, stage: Stage, context: Context, prefix: str = "") -> bool:

@@ -23,7 +23,7 @@ from tasks.encoders import EncoderConfig
 from tasks.evaluation.asking import OPTION_LOGPROB
 from tasks.evaluation.candidates import EvaluateConfig
 from tasks.mining.thresholds import MineConfig
-from tasks.questions.stage import QuestionConfig
+from tasks.questions.config import QuestionConfig
 from tasks.tiny_training.jobs import BLIND
 from tasks.tiny_training.jobs import SSL as SELF_SUPERVISED
 from tasks.training.recipe import TrainConfig
@@ -61,7 +61,7 @@ def sweep(
         ssl: The encoder that serves as the reference; left aside as well.
         encoder_seeds: Seeds of tiny encoders to train; each mines pairs of its own.
         mine: What makes a pair blind, and how many pairs to select.
-        questions: Which pairs are asked about beside the selected ones.
+        questions: Who writes questions, who checks them, and which pairs are asked about.
         train: Which models are trained, and how.
         evaluate: How models are asked.
         workers: Where the work is done; no result depends on it.

@@ -8,6 +8,8 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from flows.options import add_trust, add_workers
+
 
 def add_zoo(verb: argparse.ArgumentParser) -> None:
     """Add the options of a zoo."""
@@ -37,6 +39,8 @@ def add_zoo(verb: argparse.ArgumentParser) -> None:
     verb.add_argument(
         "--templates", choices=("simple", "openai"), help="7 prompts a class (default), or 80"
     )
+    add_trust(verb)
+    add_workers(verb)
 
 
 def zoo_parameters(options: argparse.Namespace) -> dict[str, Any]:

@@ -28,6 +28,9 @@ SPEC: Final = TableSpec(
             pa.field("size_bytes", pa.int64(), nullable=False),
             pa.field("mtime_ns", pa.int64(), nullable=False),
             pa.field("made_by", pa.string(), nullable=False),
+            pa.field("licence", pa.string()),
+            pa.field("source", pa.string()),
+            pa.field("attribution", pa.string()),
         ]
     ),
     keys=("corpus", "path"),
@@ -40,7 +43,8 @@ class PathRow:
 
     `corpus` and `path` are absolute; `mtime_ns` is the file's time of change in nanoseconds;
     `made_by` is the fingerprint of the code that read the file; `attributes` is the text that
-    `attributes_json` returns.
+    `attributes_json` returns. `licence` is what the image may be used under, `source` where it is
+    from, `attribution` whom to name; null: not told.
     """
 
     corpus: str
@@ -52,6 +56,9 @@ class PathRow:
     size_bytes: int
     mtime_ns: int
     made_by: str
+    licence: str | None = None
+    source: str | None = None
+    attribution: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,12 +95,14 @@ def remove(db: Database, corpus: str, paths: Sequence[str]) -> None:
 
 
 def images(
-    db: Database, corpora: Sequence[str], *, version: int | None = None
+    db: Database,
+    corpora: Sequence[str],
+    *,
+    version: int | None = None,
+    only: Sequence[str] | None = None,
 ) -> dict[str, list[str]]:
-    """Return the distinct images of these corpora: id -> paths, sorted by id."""
-    rows = db.read(
-        SPEC, version=version, where=any_of("corpus", corpora), columns=["image", "path"]
-    )
+    """Return the distinct images of these corpora, or `only` these: id -> paths, sorted by id."""
+    rows = db.read(SPEC, version=version, where=_where(corpora, only), columns=["image", "path"])
     held: dict[str, list[str]] = {}
     for image, path in zip(rows["image"].to_pylist(), rows["path"].to_pylist(), strict=True):
         held.setdefault(image, []).append(path)
@@ -113,19 +122,30 @@ def corpora(db: Database) -> list[str]:
 
 
 def metadata(
-    db: Database, corpora: Sequence[str], *, version: int | None = None
+    db: Database,
+    corpora: Sequence[str],
+    *,
+    version: int | None = None,
+    only: Sequence[str] | None = None,
 ) -> dict[str, Metadata]:
     """Return what is told of the distinct images of these corpora: id -> metadata, sorted by id.
+
+    With `only`, of these images alone.
 
     Of an image with several files, a label or an attribute counts if all files that state it
     agree; the caption is that of the first file by corpus and path that has one.
     """
     told = ["image", "label", "caption", "attributes"]
-    rows = db.read(SPEC, version=version, where=any_of("corpus", corpora), columns=told)
+    rows = db.read(SPEC, version=version, where=_where(corpora, only), columns=told)
     files: dict[str, list[_Told]] = {}
     for image, *said in zip(*(column.to_pylist() for column in rows.columns), strict=True):
         files.setdefault(image, []).append(_Told(*said))
     return {image: _metadata(held) for image, held in sorted(files.items())}
+
+
+def _where(corpora: Sequence[str], only: Sequence[str] | None) -> str:
+    where = any_of("corpus", corpora)
+    return where if only is None else f"{where} AND {any_of('image', only)}"
 
 
 class _Told(NamedTuple):

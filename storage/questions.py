@@ -96,8 +96,9 @@ class QuestionRow:
     are shown in this order, and `answer` is the text of the right one.
     `statement` is a sentence that is true of this image and not of the other, for models that
     match texts to images (null when there is none); `pattern` is the visual pattern (null when
-    unknown). `source` says what the question was written from: attribute, label or caption.
-    `key` is the version of the answer key: metadata if `answer` is what the metadata says.
+    unknown). `source` says what the question was written from (attribute, label, caption) or by
+    whom (model, people). `key` is the version of the answer key: metadata if `answer` is what the
+    metadata says, model or people if it is what these say.
     `written` is the text of the options as a published file has it (null when it has none);
     `corrected` is the right option under the key that mends a wrong label (null when `answer` is).
     """

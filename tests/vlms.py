@@ -21,6 +21,11 @@ from transformers import (
     Qwen2_5_VLProcessor,
     Qwen2VLImageProcessor,
     Qwen2VLVideoProcessor,
+    SmolVLMConfig,
+    SmolVLMForConditionalGeneration,
+    SmolVLMImageProcessor,
+    SmolVLMProcessor,
+    SmolVLMVideoProcessor,
 )
 from transformers.models.llava.image_processing_llava import LlavaImageProcessor
 
@@ -195,7 +200,34 @@ def internvl():
     return InternVLForConditionalGeneration(config), processor
 
 
-FAMILIES = {made.__name__: made for made in (llava, mof, qwen, gemma, internvl)}
+def smolvlm():
+    place = "<image>"
+    tokenizer = make_tokenizer(
+        image_token=place,
+        fake_image_token="<fake_token_around_image>",
+        end_of_utterance_token="<end_of_utterance>",
+        global_image_token="<global-img>",
+        video_token="<video>",
+    )
+    config = SmolVLMConfig(
+        vision_config=VISION,
+        text_config={**TEXT, "model_type": "llama", "vocab_size": len(tokenizer)},
+        image_token_id=tokenizer.convert_tokens_to_ids(place),
+        scale_factor=2,
+    )
+    processor = SmolVLMProcessor(
+        SmolVLMImageProcessor(
+            size={"longest_edge": 56}, max_image_size={"longest_edge": 56}, do_image_splitting=False
+        ),
+        tokenizer,
+        video_processor=SmolVLMVideoProcessor(),
+        image_seq_len=4,
+        chat_template=template(place),
+    )
+    return SmolVLMForConditionalGeneration(config), processor
+
+
+FAMILIES = {made.__name__: made for made in (llava, mof, qwen, gemma, internvl, smolvlm)}
 
 
 def save(family, folder):

@@ -7,7 +7,7 @@ Keep out: second tries and pace (`running`, beside this file): the library's own
 import base64
 from typing import Any
 
-from tasks.backends.extras import library, sdk_failure
+from tasks.backends.extras import library, plain, sdk_failure
 from tasks.backends.openai import merged
 from tasks.backends.request import (
     Failure,
@@ -45,7 +45,7 @@ class Anthropic:
         failed, answer = await sdk_failure(
             self._client.messages.create(**body), self._key, self._timeout_s
         )
-        return failed or read_message(answer.model_dump(mode="json"))
+        return failed or read_message(plain(answer))
 
 
 def message_body(request: Request, images: Images) -> dict[str, Any]:
@@ -60,11 +60,8 @@ def message_body(request: Request, images: Images) -> dict[str, Any]:
         raise ValueError(message)
     turns = [message for message in request.messages if message.role != "system"]
     system = [message for message in request.messages if message.role == "system"]
-    settings = {
-        "temperature": decoding.temperature,
-        "top_p": decoding.top_p,
-        "system": [_part(part, images) for message in system for part in message.parts] or None,
-    }
+    sampling = {"temperature": decoding.temperature, "top_p": decoding.top_p}
+    sampling = {name: value for name, value in sampling.items() if value is not None}
     body: dict[str, Any] = {
         "model": request.model,
         "max_tokens": decoding.max_new_tokens,
@@ -73,8 +70,11 @@ def message_body(request: Request, images: Images) -> dict[str, Any]:
             for message in turns
         ],
     }
-    body |= {name: value for name, value in settings.items() if value is not None}
-    return merged(body, decoding.extra)
+    if system:
+        body["system"] = [_part(part, images) for message in system for part in message.parts]
+    sent = merged(body | sampling, decoding.extra)
+    # The library knows no sampling any more; models that still take it are asked past it.
+    return body | {"extra_body": {name: sent[name] for name in sent.keys() - body.keys()}}
 
 
 def _part(part: Text | Picture, images: Images) -> dict[str, Any]:

@@ -55,3 +55,8 @@ async def sdk_failure(
         late = "timeout" in type(error).__name__.lower()
         message = f"{type(error).__name__}: {said}"
         return Failure(reason="timeout" if late else "server-error", message=message), None
+
+
+def plain(answer: Any) -> Any:
+    """Return what a library's answer holds; of what it could not read it hands on the text."""
+    return answer.model_dump(mode="json") if hasattr(answer, "model_dump") else answer

@@ -6,7 +6,7 @@ Keep out: second tries and pace (`running`, beside this file).
 
 from typing import Any, Final
 
-from tasks.backends.extras import library, sdk_failure
+from tasks.backends.extras import library, plain, sdk_failure
 from tasks.backends.openai import merged
 from tasks.backends.request import (
     Failure,
@@ -45,7 +45,7 @@ class Gemini:
         failed, answer = await sdk_failure(
             self._client.aio.models.generate_content(**body), self._key, self._timeout_s
         )
-        return failed or read_content(answer.model_dump(mode="json"))
+        return failed or read_content(plain(answer))
 
 
 def content_body(request: Request, images: Images) -> dict[str, Any]:

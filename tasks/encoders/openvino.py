@@ -5,6 +5,7 @@ Keep out: towers (`tasks.encoders.towers`); which encoders run so is the config'
 """
 
 import warnings
+from functools import cache
 from typing import Any, Final
 
 import numpy as np
@@ -45,7 +46,7 @@ def compile_tower(tower: nn.Module, side: int, config: EncoderConfig) -> Forward
             model = openvino.convert_model(
                 tower, example_input=example, input=(shape, openvino.Type.u8)
             )
-        compiled = openvino.Core().compile_model(model, "CPU", _settings(config))
+        compiled = _core().compile_model(model, "CPU", _settings(config))
     except RuntimeError as error:
         message = f"OpenVINO cannot run encoder {config.spec!r}: {error}; use backend 'torch'"
         raise ValueError(message) from error
@@ -55,6 +56,19 @@ def compile_tower(tower: nn.Module, side: int, config: EncoderConfig) -> Forward
         return rows_BD.copy()  # the memory is used again for the next pass
 
     return forward
+
+
+@cache
+def _core() -> Any:
+    """Return the process' one Core.
+
+    Each sets the main thread's stack for signals and, when it ends, puts the one before it back. Of
+    two that end in the order in which they began, the second puts back a stack that is gone, and
+    the next signal kills the process.
+    """
+    import openvino
+
+    return openvino.Core()
 
 
 def _settings(config: EncoderConfig) -> dict[str, Any]:  # OpenVINO's own names and values

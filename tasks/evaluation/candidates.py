@@ -9,9 +9,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from storage.models import ModelRow
+from tasks.backends.terms import Terms
 from tasks.embed import EmbedConfig
 from tasks.encoders import EncoderConfig, EncoderIdentity, has_texts, identify_texts
 from tasks.encoders.specs import Device
@@ -31,10 +32,8 @@ TOKEN_CONTROLS: Final = {None, OTHER_IMAGE, SWAPPED_OPTIONS}
 """What a model of the miniature can be asked: it knows few words, and always sees an image."""
 
 
-class EvaluateConfig(BaseModel):
+class EvaluateConfig(Terms):
     """How models are asked; CLIPs are asked by the rule of MMVP-VLM."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     protocols: tuple[str, ...] | None = None
     """Names of protocols (docs/evaluate.md). None: option-logprob and free for models of our own
@@ -54,17 +53,9 @@ class EvaluateConfig(BaseModel):
     trust_remote_code: bool = False
     """Run code that comes with these models."""
 
-    prices: Path | None = None
-    """A file of prices of models on servers (docs/evaluate.md)."""
-
-    budget: float | None = Field(default=None, ge=0)
-    """The most to spend, in the currency of the prices; asking stops before more is spent."""
-
-    timeout_s: float = Field(default=120.0, gt=0)
-    """Seconds that a server has for one answer."""
-
-    at_once: int = Field(default=64, ge=1)
-    """Calls under way at once, at most; the server's own limits are found by trying."""
+    own_decoding: bool = False
+    """Leave temperature and seed to servers, and room for thoughts: some models take no others.
+    Their scores are then called PROTOCOL~own."""
 
     allow_incomplete: bool = False
     """Score a model although calls have failed; questions without an answer count as wrong."""
@@ -79,9 +70,6 @@ class EvaluateConfig(BaseModel):
         ways(self, self.protocols or ())
         if unknown := set(self.controls) - CONTROLS.keys():
             message = f"no control is called {sorted(unknown)}; known: {', '.join(CONTROLS)}"
-            raise ValueError(message)
-        if self.budget is not None and self.prices is None:
-            message = f"a budget of {self.budget:g} needs prices; give a file of them"
             raise ValueError(message)
         return self
 
@@ -189,7 +177,8 @@ def others(config: EvaluateConfig, hash_cache: Path, *, published: bool) -> list
             made = {"model": found.name, "weights": found.weights, "folder": found.folder}
             default = (OPTION_LOGPROB, LETTER) if published else (OPTION_LOGPROB, FREE)
         for way in ways(config, config.protocols or default):
-            one = Candidate(way=way.name, features=None, **made)
+            own = server is not None and config.own_decoding
+            one = Candidate(way=way._replace(own=own).name, features=None, **made)
             candidates[one.model, one.way] = one
     return list(candidates.values())
 

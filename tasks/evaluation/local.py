@@ -11,39 +11,42 @@ Shapes:
     H, W  height and width of a picture in pixels
 """
 
-import inspect
-from collections.abc import Iterator, Mapping, Sequence
-from itertools import takewhile
+import logging
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeVar
 
 import numpy as np
 import torch
 from PIL import Image
-from torch import Tensor
 from transformers import AutoModelForImageTextToText, AutoProcessor
 
 import tasks.mof  # noqa: F401 # so that the Auto classes know our model without its folder's code
 from tasks.encoders.specs import Device
 from tasks.evaluation.asking import NO_IMAGE, Asked, Manner, Reply
+from tasks.evaluation.likelihood import Prompt, Scores, all_again, close, going_on, read_prompt
 from tasks.mof.loading import check_weights
 from tasks.protocols.protocol import GENERATE, LOGPROBS, Decoding
 
-ROWS: Final = 16
+log = logging.getLogger(__name__)
+
+ROWS: Final = 32
 PLAIN: Final = {"do_sample": False, "temperature": None, "top_p": None, "top_k": None}
 """Checkpoints' own settings may sample, or cut the choice of words."""
 
+Turn = Mapping[str, Any]
+Value = TypeVar("Value")
 Pixels = np.ndarray[tuple[int, ...], np.dtype[np.uint8]]
-Place = tuple[int, int]
 
 
 class _Row(NamedTuple):
-    """A row of a batch: whose it is, its picture, what the model reads, and the answer after it."""
+    """A question of a batch: its number, its picture, what the model reads, what may follow."""
 
-    place: Place
+    number: int
     image: str
     prompt: str
-    answer: str
+    answers: tuple[str, ...]
 
 
 class LocalModel:
@@ -53,7 +56,7 @@ class LocalModel:
         folder: holds safetensors, a config and a processor with a chat template.
         device: where it runs.
         trust_remote_code: run code that comes with the folder.
-        rows: of a batch.
+        rows: questions at once; fewer once there is no room for so many.
 
     Raises:
         ValueError: if weights are missing, or there is no chat template.
@@ -83,7 +86,7 @@ class LocalModel:
         tokenizer.padding_side = "left"
         if tokenizer.pad_token is None:
             tokenizer.pad_token = tokenizer.eos_token
-        self._keeps = "logits_to_keep" in inspect.signature(self.model.forward).parameters
+        self._goes_on: bool | None = None  # not known before the first question
 
     def ask(
         self, manner: Manner, questions: Sequence[Asked], pictures: Mapping[str, Pixels]
@@ -101,85 +104,109 @@ class LocalModel:
         message = f"no model can be asked for {manner.asks!r}"
         raise ValueError(message)
 
-    def prompt(self, asked: Asked) -> str:
-        """Return what the model reads of an image and a question, up to where it answers."""
-        return str(self._written(_turns(asked), add_generation_prompt=True))
+    def prompts(self, questions: Sequence[Asked]) -> list[str]:
+        """Return what the model reads of images and questions, up to where it answers."""
+        return self._written([_turns(asked) for asked in questions], add_generation_prompt=True)
 
-    def _answer(self, asked: Asked, text: str, prompt: str) -> str:
-        """Return what follows the prompt if the model answers with a text, its end included."""
-        said = {"role": "assistant", "content": [{"type": "text", "text": text}]}
-        whole = self._written([*_turns(asked), said])
-        # A template that writes a past answer otherwise than one to come: the bare text then.
-        return whole.removeprefix(prompt).rstrip("\n") if whole.startswith(prompt) else text
+    def _answers(self, questions: Sequence[Asked], prompts: Sequence[str]) -> list[list[str]]:
+        """Return what follows each prompt if the model answers with an option, its end included."""
+        options = [(n, option) for n, asked in enumerate(questions) for option in asked.options]
+        wholes = self._written([[*_turns(questions[n]), _said(option)] for n, option in options])
+        answers: list[list[str]] = [[] for _ in questions]
+        for (n, option), whole in zip(options, wholes, strict=True):
+            told = whole.startswith(prompts[n])
+            # A template that writes a past answer otherwise than one to come: the bare text then.
+            answers[n].append(whole.removeprefix(prompts[n]).rstrip("\n") if told else option)
+        return answers
 
-    def _written(self, chat: Sequence[Mapping[str, Any]], **options: Any) -> str:
-        return str(self.processor.apply_chat_template(chat, tokenize=False, **options))
+    def _written(self, chats: Sequence[Sequence[Turn]], **options: Any) -> list[str]:
+        texts: list[str] = self.processor.apply_chat_template(chats, tokenize=False, **options)
+        return texts
 
     def _likelier(self, questions: Sequence[Asked], pictures: Mapping[str, Pixels]) -> list[Reply]:
-        rows = []
-        for number, asked in enumerate(questions):
-            prompt = self.prompt(asked)
-            rows += [
-                _Row((number, place), asked.image, prompt, self._answer(asked, option, prompt))
-                for place, option in enumerate(asked.options)
-            ]
-        found: dict[Place, float] = {}
-        for batch in self._batches(rows):
-            for row, value in zip(batch, self._likelihoods(batch, pictures), strict=True):
-                found[row.place] = value
+        prompts = self.prompts(questions)
+        answers = self._answers(questions, prompts)
+        rows = [
+            _Row(number, asked.image, prompts[number], tuple(answers[number]))
+            for number, asked in enumerate(questions)
+        ]
+        found: dict[int, Scores] = {}
+        for row, scores in self._in_batches(rows, partial(self._likelihoods, pictures)):
+            found[row.number] = scores
         replies = []
         for number, asked in enumerate(questions):
-            scores = tuple(found[number, place] for place in range(len(asked.options)))
+            scores = found[number]
             choice = asked.options[max(range(len(scores)), key=scores.__getitem__)]
             replies.append(Reply(asked.question_id, choice, choice, scores))
         return replies
 
-    def _likelihoods(self, batch: Sequence[_Row], pictures: Mapping[str, Pixels]) -> list[float]:
-        """Return the summed log-probability of each row's answer, in nats."""
-        inputs = self._inputs([row.prompt + row.answer for row in batch], batch, pictures)
-        ids_BT = inputs["input_ids"]
-        counts = [self._count(row) for row in batch]
-        longest = max(counts)
-        kept = {"logits_to_keep": longest + 1} if self._keeps else {}
-        logits = self.model(**inputs, **kept).logits[:, -longest - 1 : -1]
-        logprobs_BK: Tensor = (
-            logits.float().log_softmax(-1).gather(-1, ids_BT[:, -longest:, None]).squeeze(-1)
-        )
+    def _likelihoods(self, pictures: Mapping[str, Pixels], batch: Sequence[_Row]) -> list[Scores]:
+        """Return the log-probabilities of each row's answers, in nats."""
+        tokenizer = self.processor.tokenizer
+        prompts = [read_prompt(tokenizer, row.prompt, row.answers) for row in batch]
+        if self._goes_on is None:
+            self._goes_on = self._can_go_on(batch[0], prompts[0], pictures)
+        if self._goes_on:
+            inputs = self._inputs([row.prompt for row in batch], batch, pictures)
+            return going_on(self.model, inputs, prompts)
         return [
-            float(logprobs_K[-count:].double().sum())
-            for logprobs_K, count in zip(logprobs_BK, counts, strict=True)
+            self._again(row, prompt, pictures) for row, prompt in zip(batch, prompts, strict=True)
         ]
 
-    def _count(self, row: _Row) -> int:
-        """Return how many tokens are not the prompt's; one that both share is the answer's."""
-        texts = [row.prompt, row.prompt + row.answer]
-        before, after = self.processor.tokenizer(texts, add_special_tokens=False)["input_ids"]
-        alike = takewhile(lambda two: two[0] == two[1], zip(before, after, strict=False))
-        return len(after) - sum(1 for _ in alike)
+    def _again(self, row: _Row, prompt: Prompt, pictures: Mapping[str, Pixels]) -> Scores:
+        wholes = [row.prompt + answer for answer in row.answers]
+        return all_again(
+            self.model, self._inputs(wholes, [row] * len(wholes), pictures), prompt.tails
+        )
+
+    def _can_go_on(self, row: _Row, prompt: Prompt, pictures: Mapping[str, Pixels]) -> bool:
+        """Try both ways on one question: what a class does with keys and values is its own."""
+        expected = self._again(row, prompt, pictures)
+        try:
+            (found,) = going_on(self.model, self._inputs([row.prompt], [row], pictures), [prompt])
+        except Exception as error:  # each class fails in a way of its own
+            log.warning("%s reads each option anew: %s", type(self.model).__name__, error)
+            return False
+        if close(expected, found, self.model.dtype):
+            return True
+        log.warning(
+            "%s reads each option anew: from its prompt's keys and values come other figures, "
+            "%s for %s",
+            type(self.model).__name__,
+            found,
+            expected,
+        )
+        return False
 
     def _freely(
         self, manner: Manner, questions: Sequence[Asked], pictures: Mapping[str, Pixels]
     ) -> list[Reply]:
         rows = [
-            _Row((number, 0), asked.image, self.prompt(asked), "")
-            for number, asked in enumerate(questions)
-        ]
-        said: dict[int, str] = {}
-        torch.manual_seed(manner.seed)
-        for batch in self._batches(rows):
-            inputs = self._inputs([row.prompt for row in batch], batch, pictures)
-            output_BT = self.model.generate(
-                **inputs,
-                **_generation(manner.decoding),
-                pad_token_id=self.processor.tokenizer.pad_token_id,
+            _Row(number, asked.image, prompt, ())
+            for number, (asked, prompt) in enumerate(
+                zip(questions, self.prompts(questions), strict=True)
             )
-            new_BT = output_BT[:, inputs["input_ids"].shape[1] :]
-            texts = self.processor.batch_decode(new_BT, skip_special_tokens=True)
-            said |= {row.place[0]: text.strip() for row, text in zip(batch, texts, strict=True)}
+        ]
+        torch.manual_seed(manner.seed)
+        speak = partial(self._speak, manner.decoding, pictures)
+        said = {row.number: text for row, text in self._in_batches(rows, speak)}
         return [
             Reply(asked.question_id, said[number], None, None)
             for number, asked in enumerate(questions)
         ]
+
+    def _speak(
+        self, decoding: Decoding, pictures: Mapping[str, Pixels], batch: Sequence[_Row]
+    ) -> list[str]:
+        inputs = self._inputs([row.prompt for row in batch], batch, pictures)
+        output_BT = self.model.generate(
+            **inputs,
+            **_generation(decoding),
+            pad_token_id=self.processor.tokenizer.pad_token_id,
+        )
+        new_BT = output_BT[:, inputs["input_ids"].shape[1] :]
+        texts = self.processor.batch_decode(new_BT, skip_special_tokens=True)
+        return [text.strip() for text in texts]
 
     def _inputs(
         self, texts: Sequence[str], batch: Sequence[_Row], pictures: Mapping[str, Pixels]
@@ -199,14 +226,37 @@ class LocalModel:
                 inputs[name] = value.to(self.model.dtype)
         return inputs
 
-    def _batches(self, rows: Sequence[_Row]) -> Iterator[Sequence[_Row]]:
-        """Yield rows of about one length at a time, the longest first: memory fails early."""
-        ordered = sorted(rows, key=lambda row: (-len(row.prompt + row.answer), row.place))
-        for start in range(0, len(ordered), self.rows):
-            yield ordered[start : start + self.rows]
+    def _in_batches(
+        self, rows: Sequence[_Row], work: Callable[[Sequence[_Row]], Sequence[Value]]
+    ) -> Iterator[tuple[_Row, Value]]:
+        """Work on rows of about one length at a time, the longest first, and on fewer if need be.
+
+        Raises:
+            torch.OutOfMemoryError: if there is no room for a single one.
+        """
+        left = sorted(rows, key=lambda row: (-len(row.prompt + "".join(row.answers)), row.number))
+        while left:
+            batch = left[: self.rows]
+            try:
+                done = work(batch)
+            except torch.OutOfMemoryError:
+                if len(batch) == 1:
+                    raise
+                self.rows = len(batch) // 2
+                log.warning(
+                    "%d questions at once have no room; going on with %d", len(batch), self.rows
+                )
+                torch.cuda.empty_cache()
+                continue
+            yield from zip(batch, done, strict=True)
+            left = left[len(batch) :]
 
 
-def _turns(asked: Asked) -> list[dict[str, Any]]:
+def _said(text: str) -> Turn:
+    return {"role": "assistant", "content": [{"type": "text", "text": text}]}
+
+
+def _turns(asked: Asked) -> list[Turn]:
     image = [] if asked.image == NO_IMAGE else [{"type": "image"}]
     told = {"role": "user", "content": [*image, {"type": "text", "text": asked.question}]}
     if asked.system is None:

@@ -1,13 +1,13 @@
 """Ask models on servers what they were not asked before: one journal, one budget.
 
-Put here: from questions to recorded answers and recorded failures.
+Put here: sending requests to a server; from questions to recorded answers and recorded failures.
 Keep out: one call and second tries (`tasks.backends`), names and keys (`servers`), beside this.
 """
 
 import asyncio
 import logging
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import nullcontext
 
 from storage.answers import AnswerRow
@@ -35,7 +35,7 @@ log = logging.getLogger(__name__)
 def ask_server(
     server: Server,
     todo: Sequence[ToAsk],
-    journal: Journal,
+    journal: Journal[AnswerRow],
     *,
     ledger: Ledger,
     timeout_s: float,
@@ -59,8 +59,33 @@ def ask_server(
         fingerprint = request.fingerprint
         journal.add([_row(one, fingerprint, outcome) for one in wanted[fingerprint]])
 
-    _tell(server, list(requests.values()), ledger)
-    images = images_of([one.asked for one in todo])
+    send(
+        server,
+        list(requests.values()),
+        images_of({one.asked.image: one.asked.paths for one in todo}),
+        hand_over,
+        ledger=ledger,
+        timeout_s=timeout_s,
+        at_once=at_once,
+    )
+
+
+def send(
+    server: Server,
+    requests: Sequence[Request],
+    images: Images,
+    hand_over: HandOver,
+    *,
+    ledger: Ledger,
+    timeout_s: float,
+    at_once: int,
+) -> None:
+    """Tell what requests are to take, send them, and hand over each outcome when it is known.
+
+    Raises:
+        ValueError: if a key is missing, or asking on is pointless.
+    """
+    _tell(server, requests, ledger)
     pacing = Pacing(start=min(4, at_once), most=at_once)
     try:
         asyncio.run(_ask(server, requests, images, hand_over, pacing, ledger, timeout_s))
@@ -71,7 +96,7 @@ def ask_server(
 
 async def _ask(  # it only makes the back end within the loop
     server: Server,
-    requests: Mapping[str, Request],
+    requests: Sequence[Request],
     images: Images,
     hand_over: HandOver,
     pacing: Pacing,
@@ -80,7 +105,7 @@ async def _ask(  # it only makes the back end within the loop
 ) -> None:
     backend: Backend = server.backend(images, timeout_s=timeout_s)
     async with backend if isinstance(backend, OpenAIServer) else nullcontext(backend) as ready:
-        await ask_all(ready, requests.values(), hand_over, pacing=pacing, ledger=ledger)
+        await ask_all(ready, requests, hand_over, pacing=pacing, ledger=ledger)
 
 
 def _tell(server: Server, requests: Sequence[Request], ledger: Ledger) -> None:

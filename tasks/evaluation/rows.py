@@ -23,6 +23,9 @@ from tasks.patterns import PATTERNS
 PUBLISHED: Final = "published"
 """What `source` says of a question that others wrote."""
 
+MIXED: Final = "+"
+"""Between the keys of questions that different kinds of writers wrote."""
+
 MATCH: Final = "Which of the two statements is true of the picture?"
 """Asked of models that read, of a benchmark that is made of statements."""
 
@@ -129,15 +132,18 @@ def answer_of(row: QuestionRow, key: str) -> str | None:
     Raises:
         ValueError: if there is no such key.
     """
-    if key == row.key and key not in KEYS:
+    if row.key in key.split(MIXED) and row.key not in KEYS:
         return row.answer
     place = question_of(row).answer(key)
     return None if place is None else row.options[place]
 
 
 def keys_of(rows: Iterable[QuestionRow]) -> list[str]:
-    """Return the keys under which a benchmark's scores differ, or may; the row's own first."""
+    """Return the keys under which a benchmark's scores differ, or may; the row's own first.
+
+    Of questions by several kinds of writers the key is all of theirs: `metadata+model`.
+    """
     rows = list(rows)
     if any(row.corrected for row in rows):
         return list(KEYS)
-    return [rows[0].key] if rows else []
+    return [MIXED.join(sorted({row.key for row in rows}))] if rows else []

@@ -2,15 +2,23 @@
 
 Put here: what `--model openai:NAME@URL` stands for, and a question as a request.
 Keep out: calls, second tries, money (`tasks.backends`); what is missing (`stage`).
+
+Another package adds a back end by an entry point of the group `mmvp.backends`, whose name stands
+before the colon. Its value names a callable: `(model, url, *, images, timeout_s)` to a
+`tasks.backends.Backend`; `url` is None where none was given.
 """
 
 import io
-from collections.abc import Mapping, Sequence
-from typing import Final, Literal, NamedTuple, Self
+from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
+from types import MappingProxyType
+from typing import Any, Final, NamedTuple, Self
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
+from tasks import plugins
 from tasks.backends import (
     Backend,
     Decoding,
@@ -25,21 +33,30 @@ from tasks.backends import (
 from tasks.backends.anthropic import Anthropic
 from tasks.backends.gemini import Gemini
 from tasks.backends.request import media_type
+from tasks.backends.structured import json_format
 from tasks.corpora.locations import find_bytes
 from tasks.evaluation.asking import BLANK, BLANK_GREY, BLANK_PX, NO_IMAGE, Asked
 from tasks.evaluation.ways import Way
 from tasks.images import decode_pixels
 from tasks.protocols.protocol import LOGPROBS
 
-Kind = Literal["openai", "anthropic", "gemini"]
-
 OPENAI: Final = "https://api.openai.com/v1"
-KEYS: Final[Mapping[Kind, str]] = {
+KEYS: Final[Mapping[str, str]] = {
     "openai": "OPENAI_API_KEY",
     "anthropic": "ANTHROPIC_API_KEY",
     "gemini": "GEMINI_API_KEY",
 }
 """The environment variable of each provider's key."""
+
+ROOM_TO_THINK: Final = 8192
+"""Tokens of an answer by a server's own decoding: thoughts that are not shown count too."""
+
+View = Callable[[bytes], bytes]
+"""From an image's file to the file that is shown, in PNG or JPEG."""
+
+NO_VIEWS: Final[Mapping[str, View]] = MappingProxyType({})
+IMAGES_KEPT: Final = 64
+"""An image is asked about several times in a row."""
 
 OWN_KEY: Final = "MMVP_API_KEY"
 """The key of a server with an address of its own, which may have none. A provider's key is never
@@ -49,7 +66,7 @@ sent there."""
 class Server(NamedTuple):
     """A model on a server; without an address it is the provider's own."""
 
-    kind: Kind
+    kind: str
     name: str
     url: str | None = None
 
@@ -63,14 +80,14 @@ class Server(NamedTuple):
             ValueError: if the name is missing, or an address is given to a provider.
         """
         written, colon, rest = spec.partition(":")
-        kind = next((one for one in KEYS if one == written), None)
-        if not colon or kind is None:
+        kind = written
+        if not colon or kind not in {*KEYS, *plugins.offered(plugins.BACKENDS, KEYS)}:
             return None
         name, at, url = rest.partition("@")
         if not name or (at and not url.startswith(("http://", "https://"))):
             message = f"model {spec!r}: expected {kind}:NAME or openai:NAME@http://HOST:PORT/v1"
             raise ValueError(message)
-        if url and kind != "openai":
+        if url and kind in KEYS and kind != "openai":
             message = f"model {spec!r}: only openai: takes an address, as many servers speak it"
             raise ValueError(message)
         return cls(kind, name, url.rstrip("/") or None)
@@ -80,6 +97,20 @@ class Server(NamedTuple):
         """What tables call the model."""
         return f"{self.kind}:{self.name}{f'@{self.url}' if self.url else ''}"
 
+    def structured(self, name: str, schema: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the decoding settings that ask for JSON; a prompt asks for it in words as well.
+
+        Gemini is told that it is JSON and not the schema, of which its API knows a dialect only;
+        Anthropic is told nothing.
+        """
+        if self.kind == "openai":
+            return json_format(name, schema)
+        return {"response_mime_type": "application/json"} if self.kind == "gemini" else {}
+
+    def seed(self, number: int) -> int | None:
+        """Return the seed of a draw; Anthropic knows none."""
+        return None if self.kind == "anthropic" else number
+
     def backend(self, images: Images, *, timeout_s: float) -> Backend:
         """Return the way to the server.
 
@@ -87,12 +118,22 @@ class Server(NamedTuple):
             ValueError: if the environment lacks the key, or the address is none.
             ImportError: if the provider's library is not installed.
         """
+        if self.kind not in KEYS:
+            make = plugins.load(plugins.offered(plugins.BACKENDS, KEYS)[self.kind])
+            other: Backend = make(self.name, self.url, images=images, timeout_s=timeout_s)
+            return other
         if self.kind == "openai" and self.url is not None:
             key = read_secret(OWN_KEY, required=False)
             return OpenAIServer(self.url, images=images, key=key, timeout_s=timeout_s)
         key = read_secret(KEYS[self.kind])
         if self.kind == "openai":
-            return OpenAIServer(OPENAI, images=images, key=key, timeout_s=timeout_s)
+            return OpenAIServer(
+                OPENAI,
+                images=images,
+                key=key,
+                timeout_s=timeout_s,
+                limit_field="max_completion_tokens",  # its newer models know no other
+            )
         provider = Anthropic if self.kind == "anthropic" else Gemini
         return provider(key, images=images, timeout_s=timeout_s)
 
@@ -112,41 +153,50 @@ class Server(NamedTuple):
             raise ValueError(message)
         system = [Message("system", (Text(asked.system),))] if asked.system else []
         shown = [] if asked.image == NO_IMAGE else [Picture(asked.image)]
-        drawn = decoding.temperature > 0 and self.kind != "anthropic"
         return Request(
             model=self.name,
             messages=(*system, Message("user", (*shown, Text(asked.question)))),
             protocol=way.name,
-            decoding=Decoding(
-                max_new_tokens=decoding.most_tokens,
-                temperature=decoding.temperature,
-                seed=way.manner.seed if drawn else None,
-            ),
+            decoding=self._decoding(way),
             revision=self.url,
         )
 
+    def _decoding(self, way: Way) -> Decoding:
+        told = way.protocol.decoding
+        if way.own:
+            return Decoding(max_new_tokens=max(told.most_tokens, ROOM_TO_THINK), temperature=None)
+        return Decoding(
+            max_new_tokens=told.most_tokens,
+            temperature=told.temperature,
+            seed=self.seed(way.manner.seed) if told.temperature > 0 else None,
+        )
 
-def images_of(asked: Sequence[Asked]) -> Images:
-    """Return a function that gives the bytes of the questions' images, as a server can read them.
 
-    The function raises RefusedImageError if an image is gone.
+def images_of(held: Mapping[str, Sequence[str]], views: Mapping[str, View] = NO_VIEWS) -> Images:
+    """Return a function that gives the bytes of images, as a server can read them.
+
+    `held` are the files of each image, `views` how images are handled beside `as-is`. The function
+    raises RefusedImageError if an image is gone.
     """
-    held = {one.image: one.paths for one in asked}
 
+    @lru_cache(IMAGES_KEPT)
     def read(picture: Picture) -> bytes:
         if picture.image == BLANK:
-            return _png(np.full((BLANK_PX, BLANK_PX, 3), BLANK_GREY, np.uint8))
+            return png(np.full((BLANK_PX, BLANK_PX, 3), BLANK_GREY, np.uint8))
         data = find_bytes(picture.image, held[picture.image])
+        if picture.handling in views:
+            return views[picture.handling](data)
         try:
             media_type(data)
         except ValueError:
-            return _png(decode_pixels(data))
+            return png(decode_pixels(data))
         return data
 
     return read
 
 
-def _png(pixels_HWC: np.ndarray[tuple[int, ...], np.dtype[np.uint8]]) -> bytes:
+def png(pixels_HWC: NDArray[np.uint8]) -> bytes:
+    """Return an image (H, W, 3) as a PNG file."""
     file = io.BytesIO()
     Image.fromarray(pixels_HWC).save(file, "PNG")
     return file.getvalue()

@@ -21,7 +21,8 @@ from storage.answers import AnswerName, AnswerRow
 from storage.database import Database
 from storage.questions import QuestionRow
 from storage.receipts import Receipt, digest_rows
-from tasks.backends import Ledger, read_prices
+from tasks import plugins
+from tasks.backends import Ledger
 from tasks.embed import EmbedConfig, identify_encoders
 from tasks.encoders import EncoderConfig, EncoderIdentity, load_texts
 from tasks.evaluation.asking import MMVP_VLM, Reply
@@ -35,11 +36,13 @@ from tasks.evaluation.candidates import (
 )
 from tasks.evaluation.contrast import contrast, said
 from tasks.evaluation.jobs import Sitting, ask_models
-from tasks.evaluation.journal import Journal
+from tasks.evaluation.journal import ANSWERS, Journal
 from tasks.evaluation.matching import image_vectors
+from tasks.evaluation.people import score_people
 from tasks.evaluation.remote import ask_server
 from tasks.evaluation.requests import ToAsk, by_pair, fingerprints, list_asked
 from tasks.evaluation.scoring import score_all
+from tasks.people import PEOPLE
 from tasks.progress import Progress
 from tasks.shards import record
 from tasks.stage import Context, Outcome, Receipts, Site, Stage, made_by
@@ -105,6 +108,7 @@ def prepare(  # noqa: PLR0913 # all of it names what is asked
             "config": config.model_dump(mode="json"),
             "candidates": [[one.model, one.way] for one in candidates],
             "weights": [one.weights for one in candidates],
+            "plugins": plugins.installed(),
         },
         inputs=inputs,
         made_by=made_by(__name__),
@@ -134,14 +138,14 @@ def run(context: Context) -> Outcome:
     """
     plan: Plan = context.given
     db = context.db
-    journal = Journal(context.site.home)
+    journal = Journal(context.site.home, ANSWERS)
     if kept := journal.move_to(db):
         log.info("%s answers of a run that was stopped are kept", f"{kept:,}")
     missing = _missing(context)
     todo = _todo(plan, missing)
     _ask_clips(context, missing)
     _ask_language_models(context, todo)
-    ledger = _ledger(context.config)
+    ledger = context.config.ledger()
     try:
         _ask_servers(context, todo, journal, ledger)
     finally:
@@ -188,9 +192,10 @@ def _incomplete(plan: Plan, failed: Mapping[AnswerName, str]) -> str:
     models = Counter((name.model, name.protocol) for name in failed)
     shown = "; ".join(dict.fromkeys(list(failed.values())[:_SHOWN]))
     counts = ", ".join(f"{n:,} of {model} by {way}" for (model, way), n in models.items())
+    own = ", with --own-decoding if a model takes no temperature" if "temperature" in shown else ""
     return (
         f"{len(failed):,} of {len(plan.requests):,} questions have no answer ({counts}): {shown}; "
-        f"run again to ask only these, or score without them with --allow-incomplete"
+        f"run again to ask only these{own}, or score without them with --allow-incomplete"
     )
 
 
@@ -221,9 +226,12 @@ def _score(context: Context, failed: Mapping[AnswerName, str]) -> None:
     out = set() if context.config.allow_incomplete else {(n.model, n.protocol) for n in failed}
     candidates = [one for one in plan.candidates if (one.model, one.way) not in out]
     if context.facts["published"]:
-        candidates += asked_before(given, len(plan.questions), _names(plan.candidates))
+        by_models = [row for row in given if row.protocol != PEOPLE]
+        candidates += asked_before(by_models, len(plan.questions), _names(plan.candidates))
     choices = {row.name: row.choice for row in given}
     rows, compared = score_all(mining, plan.questions, candidates, choices)
+    people, among_people = score_people(mining, plan.questions, given)
+    rows, compared = rows + people, compared + among_people
     if context.facts["published"]:
         scores.upsert(db, rows)
     else:
@@ -315,7 +323,7 @@ def _ask_language_models(context: Context, todo: ToDo) -> None:
         progress.add(len(done.shard.items))
 
 
-def _ask_servers(context: Context, todo: ToDo, journal: Journal, ledger: Ledger) -> None:
+def _ask_servers(context: Context, todo: ToDo, journal: Journal[AnswerRow], ledger: Ledger) -> None:
     plan: Plan = context.given
     config: EvaluateConfig = context.config
     with journal:
@@ -331,11 +339,6 @@ def _ask_servers(context: Context, todo: ToDo, journal: Journal, ledger: Ledger)
                     timeout_s=config.timeout_s,
                     at_once=config.at_once,
                 )
-
-
-def _ledger(config: EvaluateConfig) -> Ledger:
-    prices = read_prices(config.prices) if config.prices is not None else None
-    return Ledger(prices=prices, budget=config.budget)
 
 
 def _store(context: Context, model: str, way: str, replies: Sequence[Reply]) -> None:

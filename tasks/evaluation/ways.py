@@ -3,7 +3,8 @@
 Put here: the controls, and what a model is shown and told under each.
 Keep out: protocols (`tasks.protocols`); asking (`local`, `language`, `remote`), beside this file.
 
-A way is written `letter`, `letter+text-only`, `letter#2`, `letter+swapped-options#2`.
+A way is written `letter`, `letter+text-only`, `letter#2`, `letter+swapped-options#2`; with
+`letter~own` a server decodes as it likes.
 
 A model that answers without the image as well as with it did not look. One that takes the same
 place, whichever option stands there, did not read.
@@ -25,6 +26,7 @@ from tasks.evaluation.asking import (
     Manner,
     Picture,
 )
+from tasks.people import PEOPLE
 from tasks.protocols import protocol_named
 from tasks.protocols.protocol import Prompt, Protocol
 
@@ -42,7 +44,7 @@ CONTROLS: Final[Mapping[str, str]] = {
     NUMBERED: "options are called 1 and 2 instead of a and b",
 }
 
-_WAY: Final = re.compile(r"([^+#]+)(?:\+([^+#]+))?(?:#([1-9]\d*))?")
+_WAY: Final = re.compile(r"([^~+#]+)(~own)?(?:\+([^~+#]+))?(?:#([1-9]\d*))?")
 _SAID: Final = re.compile(
     r"\(?([12])[).:]*|(?:the\s+)?(?:answer|option|choice)(?:\s+is)?\s*:?\s*\(?([12])[).:]*",
     re.IGNORECASE,
@@ -58,17 +60,19 @@ _NUMBERS: Final = (
 
 
 class Way(NamedTuple):
-    """A protocol under a control, for the `repeat`th time."""
+    """A protocol under a control, for the `repeat`th time; `own`: as the server likes to decode."""
 
     protocol: Protocol
     control: str | None = None
     repeat: int = 1
+    own: bool = False
 
     @property
     def name(self) -> str:
         """The way as it is written."""
         control = f"+{self.control}" if self.control else ""
-        return f"{self.protocol.name}{control}{f'#{self.repeat}' if self.repeat > 1 else ''}"
+        own = "~own" if self.own else ""
+        return f"{self.protocol.name}{own}{control}{f'#{self.repeat}' if self.repeat > 1 else ''}"
 
     @property
     def manner(self) -> Manner:
@@ -123,10 +127,14 @@ def about(name: str) -> str:
     Raises:
         ValueError: if there is no such protocol or control.
     """
+    if name == PEOPLE:
+        return "people: one image at a time, two options, no limit of time"
     if name in _CONTRASTS:
         return _CONTRASTS[name]
     way = way_named(name)
     said = way.protocol.about
+    if way.own:
+        said += "; decoded as the server likes"
     if way.control is not None:
         said += f"; {CONTROLS[way.control]}"
     return said if way.repeat == 1 else f"{said}; time {way.repeat}"
@@ -140,10 +148,13 @@ def way_named(name: str) -> Way:
     """
     found = _WAY.fullmatch(name)
     if found is None:
-        message = f"{name!r} is no way to ask; expected PROTOCOL, PROTOCOL+CONTROL or PROTOCOL#2"
+        message = (
+            f"{name!r} is no way to ask; expected PROTOCOL, PROTOCOL~own, PROTOCOL+CONTROL or "
+            f"PROTOCOL#2"
+        )
         raise ValueError(message)
-    protocol, control, repeat = protocol_named(found[1]), found[2], int(found[3] or 1)
+    protocol, control, repeat = protocol_named(found[1]), found[3], int(found[4] or 1)
     if control is not None and control not in CONTROLS:
         message = f"no control is called {control!r}; known: {', '.join(CONTROLS)}"
         raise ValueError(message)
-    return Way(protocol, control, repeat)
+    return Way(protocol, control, repeat, own=found[2] is not None)

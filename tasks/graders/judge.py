@@ -3,39 +3,26 @@
 Put here: what it is asked, and the reading of what it says.
 Keep out: sending (`tasks.backends`), counting votes (`votes`, beside this file).
 
-A reply to be graded may hold instructions, the fence's own lines, or a verdict as JSON. So it
-stands between lines that bear a mark made of its hash, which it cannot hold itself; the signs that
-begin special tokens of chat templates are replaced by look-alikes; the judge is not told which
-option is right; a verdict must quote the reply; and of two verdicts in what the judge says none
-counts.
+A reply to be graded may hold instructions or a verdict as JSON. So it is kept apart from the prompt
+(`tasks.backends.structured`); the judge is not told which option is right; a verdict must quote the
+reply; and of two verdicts in what the judge says none counts.
 """
 
-import hashlib
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
-from string import Template
 from typing import Any, Final
 
-from tasks.backends import Decoding, Failure, Message, Outcome, Reply, Request, Text
+from tasks.backends import Decoding, Failure, Message, Outcome, Reply, Request
+from tasks.backends.prompts import Prompt, read_prompt
+from tasks.backends.structured import json_format, mark_of, object_of, objects_in, plain
 from tasks.fingerprints import digest
 from tasks.graders.given import NEITHER, TAKEN, Given, Grade, NoVerdict, Verdict
 from tasks.graders.votes import grade
 
-SCHEMA: Final[Mapping[str, Any]] = {
-    "type": "object",
-    "properties": {"taken": {"type": "string", "enum": list(TAKEN)}, "quote": {"type": "string"}},
-    "required": ["taken", "quote"],
-    "additionalProperties": False,
-}
-_FORMAT: Final = {
-    "type": "json_schema",
-    "json_schema": {"name": "verdict", "strict": True, "schema": dict(SCHEMA)},
-}
-_LOOK_ALIKES: Final = str.maketrans({"<": "\u2039", ">": "\u203a", "[": "\uff3b", "]": "\uff3d"})
-"""Chat templates' special tokens begin with one of these, and a server may read them in texts."""
+SCHEMA: Final[Mapping[str, Any]] = object_of(
+    taken={"type": "string", "enum": list(TAKEN)}, quote={"type": "string"}
+)
 _SHOWN: Final = 80
 
 
@@ -87,13 +74,13 @@ class LLMJudge:
             max_new_tokens=self.max_new_tokens,
             temperature=self.temperature,
             seed=vote if self.seeded else None,
-            extra={"response_format": _FORMAT} if self.structured else {},
+            extra=json_format("verdict", SCHEMA) if self.structured else {},
         )
 
 
 def protocol_name() -> str:
     """Return the name of the judge's prompt: another wording has another name."""
-    return f"judge-{digest([*_prompt(), dict(SCHEMA)])[:12]}"
+    return _prompt().name
 
 
 def judge_requests(judge: LLMJudge, given: Given) -> list[Request]:
@@ -133,7 +120,7 @@ def read_verdict(outcome: Outcome, given: Given) -> Verdict | NoVerdict:
     """
     if isinstance(outcome, Failure):
         return NoVerdict(f"{outcome.reason}: {outcome.message}")
-    found = set(_verdicts(_spoken(outcome)))
+    found = set(_verdicts(outcome))
     if len(found) != 1:
         said = f"{outcome.text[:_SHOWN]!r}{' (cut off)' if outcome.cut else ''}"
         return NoVerdict(f"{len(found) or 'no'} verdicts in {said}; expected one")
@@ -144,41 +131,28 @@ def read_verdict(outcome: Outcome, given: Given) -> Verdict | NoVerdict:
 
 
 def _messages(given: Given) -> tuple[Message, ...]:
-    mark = hashlib.sha256(given.reply.encode("utf-8", "surrogateescape")).hexdigest()[:16]
     first, second = given.options
-    texts = {"question": given.question, "a": first, "b": second, "reply": given.reply}
-    words = {name: text.translate(_LOOK_ALIKES) for name, text in texts.items()} | {"mark": mark}
-    system, user = (Template(part).substitute(words) for part in _prompt())
-    return Message("system", (Text(system),)), Message("user", (Text(user),))
+    return _prompt().messages(
+        mark=mark_of(given.reply),
+        question=given.question,
+        a=first,
+        b=second,
+        reply=given.reply,
+    )
 
 
-@cache
-def _prompt() -> tuple[str, str]:
-    text = Path(__file__).with_name("judge.txt").read_text(encoding="utf-8")
-    system, _, user = text.partition("\n---\n")
-    return system, user.strip("\n")
+def _prompt() -> Prompt:
+    return read_prompt(Path(__file__).with_name("judge.txt"), SCHEMA)
 
 
-def _spoken(reply: Reply) -> str:
-    return reply.text.rpartition("</think>")[2]
-
-
-def _verdicts(text: str) -> Iterator[Verdict]:
-    """Yield the verdicts of all JSON objects in a text, from left to right, none inside another."""
-    decoder, at = json.JSONDecoder(), text.find("{")
-    while at >= 0:
-        try:
-            value, end = decoder.raw_decode(text, at)
-        except (ValueError, RecursionError):
-            end = at + 1
-        else:
-            if value.get("taken") in TAKEN and isinstance(value.get("quote"), str):
-                yield Verdict(value["taken"], value["quote"])
-        at = text.find("{", end)
+def _verdicts(reply: Reply) -> Iterator[Verdict]:
+    for value in objects_in(reply):
+        if value.get("taken") in TAKEN and isinstance(value.get("quote"), str):
+            yield Verdict(value["taken"], value["quote"])
 
 
 def _holds(reply: str, quote: str) -> bool:
-    def plain(text: str) -> str:
-        return " ".join(text.translate(_LOOK_ALIKES).casefold().split())
+    def bare(text: str) -> str:
+        return " ".join(plain(text).casefold().split())
 
-    return bool(plain(quote)) and plain(quote) in plain(reply)
+    return bool(bare(quote)) and bare(quote) in bare(reply)

@@ -1,100 +1,239 @@
 """The stage `questions`: two questions for each selected pair, and for pairs drawn by lot.
 
-Put here: which pairs are asked about, the receipt of their questions.
-Keep out: wordings (`wording`) and drawing pairs (`writing`), beside this file.
+Put here: which pairs are asked about, whose question is taken, the receipt of their questions.
+Keep out: wordings (`wording`) and drawing pairs (`writing`), what people and models propose
+(`proposing`) and what checks make of it (`checking`), beside this file.
 
 Three benchmarks are written. `mined` asks about the selected CLIP-blind pairs. `random` asks the
 same kinds of question about pairs that no encoder chose, so that blindness by selection can be told
-from blindness. `captioned` asks about what captions name: the general ability.
+from blindness. `captioned` asks about what captions name: the general ability. The last two are
+written from metadata alone.
 """
 
+import logging
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, Field
-
-from storage import pairs, paths, questions, refused
+from storage import paths, questions, refused
+from storage.pairs import PairRow
 from storage.questions import CAPTIONED, MINED, RANDOM, QuestionRow
 from storage.receipts import Receipt, digest_rows
-from tasks.attributes import know
-from tasks.questions.writing import asked_attributes, draw_pairs, write_pair
+from tasks.attributes import Knowledge, know
+from tasks.checks.balance import balance
+from tasks.checks.policy import rule
+from tasks.evaluation.replies import Call, known
+from tasks.fingerprints import digest
+from tasks.patterns import PATTERNS
+from tasks.proposals.stating import (
+    lacks_statements,
+    read_statements,
+    state_by_rule,
+    state_request,
+)
+from tasks.questions.config import METADATA, QuestionConfig
+from tasks.questions.offers import findings_of, offered, selected_pairs, source_of
+from tasks.questions.writing import asked_attributes, draw_pairs, write_pair, write_proposed
 from tasks.stage import Context, Outcome, Receipts, Site, Stage, made_by
 
-NAME = "questions"
+log = logging.getLogger(__name__)
 
-REASONS = {
-    "answers-read-alike": "the two images' answers to the question are the same words",
+NAME: Final = "questions"
+ALIKE: Final = "answers-read-alike"
+UNPROPOSED: Final = "nothing-proposed"
+REFUSED: Final = "proposals-refused"
+UNCHECKED: Final = "proposals-unchecked"
+FULL: Final = "pattern-full"
+BY_RULE: Final = "statement-by-rule"
+
+REASONS: Final[Mapping[str, str]] = {
+    ALIKE: "the two images' answers to the question are the same words",
+    UNPROPOSED: "no question was proposed about the pair",
+    REFUSED: "no question that was proposed about the pair passed the checks",
+    UNCHECKED: "a question was proposed about the pair, and not all checks of it were made yet",
+    FULL: "the benchmark has as many pairs as asked for of the question's pattern",
+    BY_RULE: "nobody stated the answers, so a statement is the question with its answer",
 }
 
 
-class QuestionConfig(BaseModel):
-    """Which pairs are asked about beside the mined ones."""
+class Offer(NamedTuple):
+    """A pair's questions if they were taken, else what keeps them out."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    rows: Sequence[QuestionRow]
+    refused: str | None = None
+    by_rule: bool = False
 
-    lot_pairs: int = Field(default=32, ge=0)
-    """Pairs drawn by lot for each attribute: of those that captions name for the benchmark
-    `captioned`, of the others for the benchmark `random`."""
+
+class Plan(NamedTuple):
+    """What the corpus knows, and what is offered about each selected pair, preferred first."""
+
+    known: Knowledge
+    offers: Mapping[str, Sequence[Offer]]
 
 
 def prepare(
     site: Site, config: QuestionConfig, corpora: Sequence[str], inputs: Receipts, mining: str
 ) -> Context:
-    """Gather what the corpora's metadata tells of the images that have vectors."""
+    """Gather what metadata tells of images that have vectors, and what is offered about pairs."""
     version = inputs["paths"].version
     lacking = {row.path for row in refused.read(site.db, "embed", corpora)}
     held = paths.images(site.db, corpora, version=version) if lacking else {}
     gone = {image for image, files in held.items() if lacking.issuperset(files)}
     metadata = paths.metadata(site.db, corpora, version=version)
-    known = know({image: told for image, told in metadata.items() if image not in gone})
+    found = know({image: told for image, told in metadata.items() if image not in gone})
+    selected = selected_pairs(site.db, mining, version=inputs["pairs"].version)
+    offers = _offers(site, config, mining, selected, found)
+    settings = config.model_dump(mode="json", include={"lot_pairs", "by", "pairs_per_pattern"})
+    proposed = [[p, repr(offer)] for p, made in offers.items() for offer in made]
     return Context(
         site=site,
         config=config,
         facts={
             "mining": mining,
-            "config": config.model_dump(mode="json"),
-            "knowledge": known.digest(),
+            "config": settings,
+            "knowledge": found.digest(),
+            "proposed": digest(proposed) if config.proposes else None,
         },
         inputs=inputs,
         made_by=made_by(__name__),
-        given=known,
+        given=Plan(found, offers),
     )
+
+
+def _offers(
+    site: Site,
+    config: QuestionConfig,
+    mining: str,
+    selected: Sequence[PairRow],
+    found: Knowledge,
+) -> dict[str, list[Offer]]:
+    """Return what is offered about each pair, by pair, the widest gap first."""
+    by_source = offered(site.db, mining, config)
+    findings = findings_of(site.db, mining, config) if config.proposes else {}
+    names = config.checks.names(answerers=bool(config.answerers))
+    lacking = [
+        row
+        for by_pair in by_source.values()
+        for rows in by_pair.values()
+        for row in rows
+        if lacks_statements(row)
+    ]
+    calls = {
+        row: Call(server, state_request(server, row))
+        for server in config.writing()[:1]
+        for row in lacking
+    }
+    said = known(site.db, calls.values())
+
+    def of(pair: PairRow) -> Iterator[Offer]:
+        for source in config.by:
+            if source == METADATA:
+                if pair.attribute is not None:
+                    images = (pair.image_a, pair.image_b)
+                    made = write_pair(found, pair.attribute, images, mining=mining, benchmark=MINED)
+                    yield Offer(made, refused=None if made else ALIKE)
+                continue
+            for row in by_source[source].get(pair.pair_id, ()):
+                ruling = rule(findings.get(row.proposal_id, ()), config.checks, names)
+                if not ruling.taken:
+                    yield Offer((), refused=REFUSED if ruling.failed else UNCHECKED)
+                    continue
+                statements = (row.statement_a, row.statement_b)
+                stated = None
+                if lacks_statements(row):
+                    call = calls.get(row)
+                    stated = read_statements(said.get(call.request.fingerprint)) if call else None
+                    statements = stated or state_by_rule(row)
+                made = write_proposed(row, statements, source=source_of(row), benchmark=MINED)
+                yield Offer(made, by_rule=lacks_statements(row) and stated is None)
+
+    return {pair.pair_id: list(of(pair)) for pair in selected}
 
 
 def run(context: Context) -> Outcome:
     """Write the questions of all three benchmarks, in one commit."""
-    mining, known = context.facts["mining"], context.given
+    mining, config = context.facts["mining"], context.config
+    plan: Plan = context.given
     rows: list[QuestionRow] = []
     asked: Counter[str] = Counter()
     reasons: Counter[str] = Counter()
-
-    def ask(attribute: str, images: tuple[str, str], benchmark: str) -> None:
-        written = write_pair(known, attribute, images, mining=mining, benchmark=benchmark)
-        rows.extend(written)
-        if written:
-            asked[benchmark] += 1
-        else:
-            reasons["answers-read-alike"] += 1
-
-    for pair in pairs.read(context.db, mining, version=context.inputs["pairs"].version):
-        if pair.attribute is not None:
-            ask(pair.attribute, (pair.image_a, pair.image_b), MINED)
+    patterns: Counter[str | None] = Counter()
+    for offers in plan.offers.values():
+        taken, why = _take(offers, patterns, config.pairs_per_pattern)
+        if taken is not None:
+            rows += taken.rows
+            asked[MINED] += 1
+            patterns[taken.rows[0].pattern] += 1
+            reasons[BY_RULE] += taken.by_rule
+        elif why is not None or config.proposes:
+            reasons[why or UNPROPOSED] += 1
+    mined = list(rows)
     for benchmark, captioned in ((RANDOM, False), (CAPTIONED, True)):
-        for attribute in asked_attributes(known, captioned=captioned):
-            for drawn in draw_pairs(known, attribute, context.config.lot_pairs):
-                ask(attribute, drawn, benchmark)
+        if METADATA not in config.by:
+            break
+        for attribute in asked_attributes(plan.known, captioned=captioned):
+            for drawn in draw_pairs(plan.known, attribute, config.lot_pairs):
+                made = write_pair(plan.known, attribute, drawn, mining=mining, benchmark=benchmark)
+                rows += made
+                asked[benchmark] += bool(made)
+                reasons[ALIKE] += not made
     before = questions.read(context.db, mining)
     questions.replace(context.db, mining, rows)
     return Outcome(
         new=len(set(rows) - set(before)),
         rows=len(rows),
-        reasons=dict(reasons),
+        reasons={why: count for why, count in reasons.items() if count},
         figures={
-            "source": known.source,
-            "captioned": sorted(known.captioned),
+            "source": plan.known.source,
+            "captioned": sorted(plan.known.captioned),
             "pairs": {name: asked[name] for name in (MINED, RANDOM, CAPTIONED)},
+            **_told_of(config, mined, patterns),
         },
     )
+
+
+def _take(
+    offers: Sequence[Offer], patterns: Mapping[str | None, int], most: int | None
+) -> tuple[Offer | None, str | None]:
+    """Return the first offer that is taken, else why the last one is not."""
+    why = None
+    for offer in offers:
+        why = offer.refused
+        if why is None:
+            if most is None or patterns.get(offer.rows[0].pattern, 0) < most:
+                return offer, None
+            why = FULL
+    return None, why
+
+
+def _told_of(
+    config: QuestionConfig, mined: Sequence[QuestionRow], patterns: Mapping[str | None, int]
+) -> dict[str, Any]:
+    """Return figures of the mined benchmark that are asked for by its settings."""
+    told: dict[str, Any] = {}
+    if config.proposes:
+        sources = Counter(row.source for row in mined)
+        told["sources"] = {source: count // 2 for source, count in sorted(sources.items())}
+        told["balance"] = balance(mined)._asdict()
+    if config.proposes or config.pairs_per_pattern is not None:
+        told["patterns"] = {name or "none": count for name, count in patterns.items()}
+    if config.pairs_per_pattern is not None:
+        short = short_of(patterns, config.pairs_per_pattern)
+        told["short"] = short
+        if short:
+            lacks = ", ".join(f"{count} of {name}" for name, count in short.items())
+            log.warning(
+                "short of %s; select more pairs (--benchmark-pairs), or have more questions "
+                "proposed about each (--candidates)",
+                lacks,
+            )
+    return told
+
+
+def short_of(patterns: Mapping[str | None, int], wanted: int) -> dict[str, int]:
+    """Return how many pairs each of the nine patterns lacks; those that lack none are left out."""
+    counts = {name: wanted - patterns.get(name, 0) for name in PATTERNS.values()}
+    return {name: count for name, count in counts.items() if count > 0}
 
 
 def look(context: Context) -> Receipts | None:
@@ -105,8 +244,8 @@ def look(context: Context) -> Receipts | None:
         f"{row.benchmark} {row.question_id} {row.pattern} {row.attribute} {row.statement}"
         for row in questions.read(context.db, mining, version=version)
     ]
-    digest = digest_rows([context.made_by, mining], keys)
-    receipt = Receipt(table=questions.SPEC.name, version=version, rows=len(keys), digest=digest)
+    named = digest_rows([context.made_by, mining], keys)
+    receipt = Receipt(table=questions.SPEC.name, version=version, rows=len(keys), digest=named)
     return {"questions": receipt}
 
 

@@ -9,9 +9,10 @@ import hashlib
 from collections import defaultdict, deque
 from collections.abc import Iterator, Sequence
 from itertools import islice
-from typing import Final
+from typing import Any, Final
 
 from storage.pairs import pair_id
+from storage.proposals import ProposalRow
 from storage.questions import QuestionRow, question_id
 from tasks.attributes import Knowledge, read_alike
 from tasks.patterns import PATTERNS
@@ -33,26 +34,16 @@ def write_pair(
     options = [wording.answer for wording in worded]
     if read_alike(*options) or worded[0].question != worded[1].question:
         return []
-    if int(pair[:8], 16) % 2:  # neither place holds the first image's answer more often
-        options.reverse()
     return [
-        QuestionRow(
+        _row(
+            pair,
+            image,
+            worded[0].question,
+            options,
+            wording.answer,
             mining=mining,
             benchmark=benchmark,
-            question_id=question_id(
-                pair_id=pair,
-                image=image,
-                question=wording.question,
-                options=options,
-                answer=wording.answer,
-                key=KEY,
-            ),
-            pair_id=pair,
-            image=image,
             attribute=attribute,
-            question=wording.question,
-            options=tuple(options),
-            answer=wording.answer,
             statement=state(attribute, know.facts[image]),
             pattern=PATTERNS.get(know.patterns.get(attribute) or ""),
             source=know.source,
@@ -60,6 +51,59 @@ def write_pair(
         )
         for image, wording in zip(images, worded, strict=True)
     ]
+
+
+def write_proposed(
+    row: ProposalRow, statements: tuple[str | None, str | None], *, source: str, benchmark: str
+) -> list[QuestionRow]:
+    """Return the questions of a pair as somebody proposed them; source and key say who."""
+    answers = [row.answer_a or "", row.answer_b or ""]
+    return [
+        _row(
+            row.pair_id,
+            image,
+            row.question or "",
+            answers,
+            answer,
+            mining=row.mining,
+            benchmark=benchmark,
+            attribute="",
+            statement=statement,
+            pattern=PATTERNS.get(row.pattern or "", row.pattern),
+            source=source,
+            key=source,
+        )
+        for image, answer, statement in zip(
+            (row.image_a, row.image_b), answers, statements, strict=True
+        )
+    ]
+
+
+def _row(
+    pair: str, image: str, question: str, answers: Sequence[str], answer: str, **more: Any
+) -> QuestionRow:
+    """Return a question; `answers` are those of the pair's images in order.
+
+    Which of them is the first option is decided by the pair, so that neither place holds the first
+    image's answer more often.
+    """
+    options = tuple(reversed(answers)) if int(pair[:8], 16) % 2 else tuple(answers)
+    return QuestionRow(
+        question_id=question_id(
+            pair_id=pair,
+            image=image,
+            question=question,
+            options=options,
+            answer=answer,
+            key=more["key"],
+        ),
+        pair_id=pair,
+        image=image,
+        question=question,
+        options=options,
+        answer=answer,
+        **more,
+    )
 
 
 def draw_pairs(know: Knowledge, attribute: str, count: int) -> Iterator[tuple[str, str]]:

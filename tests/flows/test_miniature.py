@@ -8,7 +8,7 @@ from flows.server import ROOT
 from storage.questions import CAPTIONED, MINED, RANDOM
 from tasks.encoders import EncoderConfig
 from tasks.mining.thresholds import MineConfig
-from tasks.questions.stage import QuestionConfig
+from tasks.questions.config import QuestionConfig
 from tasks.scenes import PATTERN_FACTORS, write_scenes
 from tasks.training.recipe import TrainConfig
 from tests.flows import runs

@@ -82,6 +82,6 @@ def test_models_of_a_recipe_are_trained_by_torchrun_and_scored_on_the_mined_pair
     assert exported["model"] == name
     assert "| part `language` | `language-" in (home / "exported" / "README.md").read_text()
     asked = Asked("q", "image", (), "Is it red?", ("yes", "no"))
-    assert LocalModel(home / "exported").prompt(asked).count("<image>") == 1
+    assert LocalModel(home / "exported").prompts([asked])[0].count("<image>") == 1
     for stage in ("adapter", "instruct"):
         assert "is written" in (folder / stage / "train.log").read_text()

@@ -1,5 +1,6 @@
 """Passes through a model: of any size that memory allows, with the same bits whatever the size."""
 
+import subprocess
 import sys
 import time
 
@@ -194,6 +195,29 @@ def test_openvino_without_its_extra_says_what_to_install(monkeypatch):
 
     with pytest.raises(ValueError, match=r"openvino.*not installed: .*\[openvino\]"):
         load(EncoderConfig(spec="tiny:clip", backend="openvino"))
+
+
+SIGNALLED = """
+import faulthandler, gc, os, signal
+from tasks.encoders import EncoderConfig, load
+
+faulthandler.enable()  # its stack for signals is what must stay
+encoders = [load(EncoderConfig(spec="tiny:clip", backend="openvino")) for _ in range(2)]
+while encoders:
+    encoders.pop(0)
+    gc.collect()
+signal.signal(signal.SIGUSR1, lambda *_: print("handled"))
+os.kill(os.getpid(), signal.SIGUSR1)
+"""
+
+
+def test_signals_are_handled_after_encoders_by_openvino_are_gone():
+    pytest.importorskip("openvino", reason="needs the extra openvino")
+    done = subprocess.run(
+        [sys.executable, "-c", SIGNALLED], capture_output=True, text=True, check=False
+    )
+
+    assert (done.returncode, done.stdout) == (0, "handled\n"), done.stderr
 
 
 def test_a_precision_that_openvino_lacks_is_refused():

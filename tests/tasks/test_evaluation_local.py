@@ -1,11 +1,15 @@
 """Asking any model of transformers: every family alike, together as alone, token by token."""
 
+import inspect
+
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 from safetensors.torch import load_file, save_file
+from transformers import DynamicCache
 
+from tasks.evaluation import local
 from tasks.evaluation.asking import GREEDY, LIKELIER, NO_IMAGE, Asked, Manner
 from tasks.evaluation.local import LocalModel
 from tasks.protocols.protocol import GENERATE, Decoding
@@ -69,7 +73,7 @@ def logprob_of(local, asked, option):
     """The log-probability of an answer and its end, from a forward pass for each token."""
     tokenizer = local.processor.tokenizer
     picture = [[picture_of(asked.image)]]
-    prompt = local.prompt(asked)
+    (prompt,) = local.prompts([asked])
     ids = tokenizer(" " + option + "</s>", add_special_tokens=False)["input_ids"]
     inputs = dict(
         local.processor(
@@ -163,3 +167,48 @@ def test_a_protocols_decoding_reaches_the_model(together, monkeypatch):
 
     assert (given["do_sample"], given["num_beams"], given["max_new_tokens"]) == (False, 5, 3)
     assert first == again, "lots are drawn by the seed"
+
+
+def test_fewer_are_asked_at_once_when_there_is_no_room(folder, together, monkeypatch):
+    cramped = LocalModel(folder, rows=4)
+    read, sizes = cramped.model.forward, []
+
+    def forward(**inputs):
+        sizes.append(len(inputs["input_ids"]))
+        if sizes[-1] > 2:
+            message = "no room"
+            raise torch.OutOfMemoryError(message)
+        return read(**inputs)
+
+    forward.__signature__ = inspect.signature(read)
+    monkeypatch.setattr(cramped.model, "forward", forward)
+
+    replies = cramped.ask(GREEDY, ASKED, PICTURES)
+
+    assert max(sizes) == 4
+    assert cramped.rows == 2
+    assert replies == together.ask(GREEDY, ASKED, PICTURES)
+
+
+def test_a_model_that_cannot_go_on_from_a_prompt_reads_it_again(folder, together, monkeypatch):
+    plain = LocalModel(folder, rows=4)
+    monkeypatch.setattr(
+        DynamicCache, "batch_select_indices", lambda self, rows: 1 / 0, raising=True
+    )
+
+    replies = plain.ask(LIKELIER, ASKED, PICTURES)
+
+    monkeypatch.undo()
+    for one, other in zip(replies, together.ask(LIKELIER, ASKED, PICTURES), strict=True):
+        assert one.scores == pytest.approx(other.scores, rel=1e-4, abs=1e-4)
+
+
+def test_other_figures_from_keys_and_values_are_not_taken(folder, together, monkeypatch):
+    off = LocalModel(folder, rows=4)
+    monkeypatch.setattr(local, "going_on", lambda *_: [(-1.0, -1.0)])
+
+    (reply,) = off.ask(LIKELIER, ASKED[:1], PICTURES)
+
+    monkeypatch.undo()
+    (expected,) = together.ask(LIKELIER, ASKED[:1], PICTURES)
+    assert reply.scores == pytest.approx(expected.scores, rel=1e-4, abs=1e-4)

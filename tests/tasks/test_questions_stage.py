@@ -15,7 +15,7 @@ from tasks.mining.selection import NOTHING_TO_ASK, PATTERN_FULL
 from tasks.mining.thresholds import MineConfig
 from tasks.patterns import PATTERNS
 from tasks.questions import stage
-from tasks.questions.stage import QuestionConfig
+from tasks.questions.config import QuestionConfig
 from tasks.scenes import PATTERN_FACTORS, caption, sample_scene
 from tasks.stage import Site, key_of
 from tasks.workers import Workers, WorkersConfig
@@ -305,7 +305,7 @@ def test_a_pair_of_which_one_image_is_asked_otherwise_is_counted(site):
     found, outcome, _ = ask(site)
 
     assert "mood" in {row.attribute for row in found}
-    assert outcome.reasons.keys() == {"answers-read-alike"} == stage.REASONS.keys()
+    assert outcome.reasons.keys() == {"answers-read-alike"} <= stage.REASONS.keys()
     by_pair = Counter((row.benchmark, row.pair_id, row.attribute) for row in found)
     assert set(by_pair.values()) == {2}
 

@@ -9,6 +9,7 @@ import pytest
 
 import tasks.graders.judge as module
 from tasks.backends import Failure, OpenAIServer, Pacing, Reply, ask_all
+from tasks.backends.prompts import read_prompt
 from tasks.graders import (
     LLMJudge,
     NoVerdict,
@@ -79,9 +80,11 @@ def test_servers_without_seeds_and_schemas_get_none_and_votes_stay_different_req
     assert len({request.fingerprint for request in requests}) == 5
 
 
-def test_another_wording_of_the_prompt_is_another_protocol(monkeypatch):
+def test_another_wording_of_the_prompt_is_another_protocol(monkeypatch, tmp_path):
     before = judge_requests(JUDGE, given())[0].protocol
-    monkeypatch.setattr(module, "_prompt", lambda: ("Read.", "$reply $mark"))
+    other = tmp_path / "judge.txt"
+    other.write_text("Read.\n---\n$reply $mark")
+    monkeypatch.setattr(module, "_prompt", lambda: read_prompt(other, module.SCHEMA))
 
     assert before.startswith("judge-")
     assert judge_requests(JUDGE, given())[0].protocol != before
