@@ -132,6 +132,7 @@ def render_zoo(contents: ZooContents, figure_size: tuple[int, int] | None) -> st
     place = environment()
     place.filters["counted"] = lambda n: "" if n is None else counted(n)
     return place.get_template("zoo.html").render(
+        board_tables=(),  # the style has a rule for each column of a leaderboard
         zoo=contents,
         shown=shown,
         refused=[one for one in contents.encoders if one.refused is not None],

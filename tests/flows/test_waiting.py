@@ -44,25 +44,18 @@ def wait_for(up, wanted):
 def write(client, mining, number):
     """Write about the next pair of the queue."""
     told = client.post("/api/next", json={"mode": "write"}).json()
-    acts = [
-        {"event_id": uuid.uuid4().hex, "kind": kind, "subject": told["subject"], "body": body}
-        for kind, body in (
-            ("opened", {"mode": "write"}),
-            (
-                "written",
-                {
-                    "difference": "the hat",
-                    "question": f"Is hat {number} there?",
-                    "option_1": "Yes",
-                    "option_2": "No",
-                    "answer_a": 1,
-                    "pattern": "Presence of Specific Features",
-                    "statement_a": "",
-                    "statement_b": "",
-                },
-            ),
-        )
-    ]
+    body = {
+        "difference": "the hat",
+        "question": f"Is hat {number} there?",
+        "option_1": "Yes",
+        "option_2": "No",
+        "answer_a": 1,
+        "pattern": "Presence of Specific Features",
+        "statement_a": "",
+        "statement_b": "",
+    }
+    act = {"event_id": uuid.uuid4().hex, "kind": "written", "subject": told["subject"]}
+    acts = [act | {"body": body}]
     answer = client.post("/api/acts", json={"who": "ada", "mining": mining, "acts": acts})
     assert answer.json() == {"refused": []}, answer.text
 
