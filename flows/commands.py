@@ -33,7 +33,9 @@ def run(options: argparse.Namespace) -> int:
         "similar": _similar,
         "plan": _plan,
         "export": _export,
+        "import": _import,
         "general": _general,
+        "grade": _grade,
         "convert": _convert,
     }
     verb = verbs.get(options.verb, _flow)
@@ -274,6 +276,18 @@ def _export(options: argparse.Namespace) -> dict[str, Any]:
     from flows.export_benchmark import run as export_benchmark
 
     return export_benchmark(options)
+
+
+def _import(options: argparse.Namespace) -> dict[str, Any]:
+    from flows.import_forms import run as import_forms
+
+    return import_forms(options)
+
+
+def _grade(options: argparse.Namespace) -> dict[str, Any]:
+    from flows.grade import run as grade
+
+    return grade(options)
 
 
 def _general(options: argparse.Namespace) -> dict[str, Any]:

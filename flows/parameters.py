@@ -54,66 +54,77 @@ def parameters(options: argparse.Namespace) -> dict[str, Any]:
     Raises:
         ValidationError: if a value is out of range.
     """
+    from flows.configuration import given_in
     from tasks.embed import EmbedConfig
     from tasks.encoders import EncoderConfig
     from tasks.evaluation.candidates import EvaluateConfig
     from tasks.ingest import IngestConfig
     from tasks.mining.thresholds import MineConfig
     from tasks.questions.config import QuestionConfig
-    from tasks.recipes.large import LargeConfig
     from tasks.reporting import ReportConfig
     from tasks.training.recipe import TrainConfig
     from tasks.workers import WorkersConfig
 
-    given = {name: value for name, value in vars(options).items() if value is not None}
+    # A flag that is not set is no wish to have it unset, so that a file can set it.
+    given = {
+        k: value for k, value in vars(options).items() if value is not None and value is not False
+    }
+    file = given_in(given)
 
     def chosen(*names: str) -> dict[str, Any]:
         return {name: given[name] for name in names if name in given}
 
+    def settings(part: str, *names: str) -> dict[str, Any]:
+        return {**file.get(part, {}), **chosen(*names)}
+
     def encoder(role: str, default: str | None) -> EncoderConfig | None:
-        spec = given.get(role, default)
+        named = {f"{role}_{name}": name for name in ("px", "pooling", "dtype", "backend")}
+        said = {name: given[option] for option, name in named.items() if option in given}
+        if "px" in said:
+            said["image_px"] = said.pop("px")
+        spec = given.get(role, file.get(role, {}).get("spec", default))
         if spec is None:
             return None
-        renamed = {
-            "spec": spec,
-            "image_px": given.get(f"{role}_px"),
-            "pooling": given.get(f"{role}_pooling", "default"),
-            "dtype": given.get(f"{role}_dtype", "float32"),
-            "backend": given.get(f"{role}_backend", "torch"),
-        }
-        return EncoderConfig(**renamed, **chosen("allow_pickle", "trust_remote_code"))
-
-    def large() -> dict[str, Any]:
-        """Return the settings of a recipe, if one is named; what is no JSON is text."""
-        if "recipe" not in given:
-            return {}
-        settings = chosen("recipe", "processes", "allow_pickle", "gpu", "gpu_price")
-        settings |= {name: dict(given.get(name, ())) for name in ("mixes", "places")}
-        settings["overrides"] = {p: _json_or_text(value) for p, value in given.get("set", ())}
-        return {"large": LargeConfig(**settings)}
-
-    def checks() -> dict[str, Any]:
-        return {"checks": {"required": given["require"]}} if "require" in given else {}
+        allowed = chosen("allow_pickle", "trust_remote_code")
+        return EncoderConfig(**{**file.get(role, {}), **said, **allowed, "spec": spec})
 
     thresholds = ("clip_above", "ssl_below", "clip_above_quantile", "ssl_below_quantile")
+    trained = ("features", "steps", "score_at", "seeds", "ssl_shares")
     return {
-        "corpus": given.get("corpus", []),
-        "train_corpus": given.get("train_corpus", []),
+        "corpus": given.get("corpus", file.get("corpus", [])),
+        "train_corpus": given.get("train_corpus", file.get("train_corpus", [])),
         "clip": encoder("clip", EmbedConfig().clip.spec),
         "ssl": encoder("ssl", EmbedConfig().ssl.spec),
         "control": encoder("control", None),
-        "through": given.get("through", "report"),
-        "reading": IngestConfig(**chosen(*IngestConfig.model_fields)),
-        "mine": MineConfig(**chosen(*thresholds, *MINING)),
-        "questions": QuestionConfig(**chosen(*QuestionConfig.model_fields), **checks()),
-        "train": TrainConfig(
-            **chosen("features", "steps", "score_at", "seeds", "ssl_shares"), **large()
+        "through": given.get("through", file.get("through", "report")),
+        "reading": IngestConfig(**settings("reading", *IngestConfig.model_fields)),
+        "mine": MineConfig(**settings("mine", *thresholds, *MINING)),
+        "questions": QuestionConfig(
+            **settings("questions", *QuestionConfig.model_fields) | _required(given)
         ),
-        "evaluate": EvaluateConfig(**chosen(*EvaluateConfig.model_fields)),
-        "report": ReportConfig(**chosen("cards", "key")),
-        "workers": WorkersConfig(**chosen(*WORKERS)),
-        "rehash": given.get("rehash", False),
+        "train": TrainConfig(**settings("train", *trained) | _recipe(given)),
+        "evaluate": EvaluateConfig(**settings("evaluate", *EvaluateConfig.model_fields)),
+        "report": ReportConfig(**settings("report", "cards", "key")),
+        "workers": WorkersConfig(**settings("workers", *WORKERS)),
+        "rehash": given.get("rehash", file.get("rehash", False)),
     }
+
+
+def _recipe(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the settings of a recipe, if one is named; what is no JSON is text."""
+    from tasks.recipes.large import LargeConfig
+
+    if "recipe" not in given:
+        return {}
+    names = ("recipe", "processes", "allow_pickle", "gpu", "gpu_price")
+    asked = {name: given[name] for name in names if name in given}
+    asked |= {name: dict(given.get(name, ())) for name in ("mixes", "places")}
+    asked["overrides"] = {p: _json_or_text(value) for p, value in given.get("set", ())}
+    return {"large": LargeConfig(**asked)}
+
+
+def _required(given: Mapping[str, Any]) -> dict[str, Any]:
+    return {"checks": {"required": given["require"]}} if "require" in given else {}
 
 
 def _json_or_text(value: str) -> Any:

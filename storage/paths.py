@@ -28,6 +28,9 @@ SPEC: Final = TableSpec(
             pa.field("size_bytes", pa.int64(), nullable=False),
             pa.field("mtime_ns", pa.int64(), nullable=False),
             pa.field("made_by", pa.string(), nullable=False),
+            pa.field("licence", pa.string()),
+            pa.field("source", pa.string()),
+            pa.field("attribution", pa.string()),
         ]
     ),
     keys=("corpus", "path"),
@@ -40,7 +43,8 @@ class PathRow:
 
     `corpus` and `path` are absolute; `mtime_ns` is the file's time of change in nanoseconds;
     `made_by` is the fingerprint of the code that read the file; `attributes` is the text that
-    `attributes_json` returns.
+    `attributes_json` returns. `licence` is what the image may be used under, `source` where it is
+    from, `attribution` whom to name; null: not told.
     """
 
     corpus: str
@@ -52,6 +56,9 @@ class PathRow:
     size_bytes: int
     mtime_ns: int
     made_by: str
+    licence: str | None = None
+    source: str | None = None
+    attribution: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

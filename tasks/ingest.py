@@ -7,14 +7,15 @@ remembered of them (`tasks.intake`).
 
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from storage import images, paths, refused
 from storage.paths import PathRow
 from storage.receipts import Receipt, digest_rows
-from tasks.corpora.corpus import Reading
+from tasks.corpora.corpus import Reading, Rights
 from tasks.corpora.opening import Opened, open_corpus, resolve_corpus
 from tasks.fingerprints import digest
 from tasks.images import MAX_PIXELS
@@ -23,13 +24,18 @@ from tasks.intake.files import find_changes, sync_files
 from tasks.stage import Context, Outcome, Receipts, Site, Stage, made_by
 
 NAME = "ingest"
-COLUMNS = {"image_column", "caption_column", "label_column", "fetch_urls"}
+COLUMNS = {
+    *("image_column", "caption_column", "label_column", "fetch_urls", "columns", "words"),
+    *("licence", "source", "attribution"),
+}
 
 
 class IngestConfig(BaseModel):
     """How the files of a corpus are read."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", use_attribute_docstrings=True, coerce_numbers_to_str=True
+    )
 
     captions: str | None = None
     """CSV or JSONL file with an image a row: its path, relative to each corpus, a caption, and
@@ -46,6 +52,23 @@ class IngestConfig(BaseModel):
     label_column: str | None = None
     """Column, or extension or key of a tar's samples, with labels. Default: as above."""
 
+    columns: Mapping[str, str] = {}
+    """What columns are, from a file's own name for one to image, caption, label, licence, source,
+    attribution, or a name for an attribute: {"species": "label", "lic": "licence"}. Columns that
+    are not named here go by their own names."""
+
+    words: Mapping[str, Mapping[str, str]] = {}
+    """Other words for values, by what a column is: {"label": {"0": "cat", "1": "dog"}}."""
+
+    licence: str | None = None
+    """What images may be used under that tell of no licence themselves."""
+
+    source: str | None = None
+    """Where images are from that do not tell themselves: an address or a name."""
+
+    attribution: str | None = None
+    """Whom to name for images that do not tell themselves."""
+
     fetch_urls: bool = False
     """Fetch the images that a table names by http and https, each time that they are read."""
 
@@ -54,6 +77,25 @@ class IngestConfig(BaseModel):
 
     max_pixels: int = Field(default=MAX_PIXELS, ge=1)
     """Images with more pixels are refused before they are decoded."""
+
+    def decisive(self) -> dict[str, Any]:
+        """Return the settings that decide what a row of an archive is read as, as JSON."""
+        return self.model_dump(include=COLUMNS, exclude_defaults=True)
+
+    def reading(self) -> Reading:
+        """Return how corpora are to be read."""
+        named = {what: column for column, what in self.columns.items()}
+        return Reading(
+            captions=self.captions,
+            image_column=self.image_column or named.get("image"),
+            caption_column=self.caption_column or named.get("caption"),
+            label_column=self.label_column or named.get("label"),
+            fetch_urls=self.fetch_urls,
+            allow_missing=self.allow_missing,
+            columns=dict(self.columns),
+            words={name: dict(words) for name, words in self.words.items()},
+            rights=Rights(self.licence, self.source, self.attribution),
+        )
 
 
 def resolve_corpora(corpus: Sequence[str]) -> list[str]:
@@ -76,14 +118,14 @@ def prepare(
     Raises:
         ValueError: if a captions file is missing or malformed.
     """
-    reading = Reading(**config.model_dump(exclude={"max_pixels"}))
+    reading = config.reading()
     opened = [open_corpus(name, reading) for name in corpora]
     listed = digest([list(one.listing) for one in opened])
-    asked = config.model_dump(include=COLUMNS, exclude_defaults=True)
     return Context(
         site=site,
         config=config,
-        facts={"corpora": list(corpora), "listed": listed, "max_pixels": config.max_pixels} | asked,
+        facts={"corpora": list(corpora), "listed": listed, "max_pixels": config.max_pixels}
+        | config.decisive(),
         inputs={},
         made_by=made_by(__name__),
         given=opened,

@@ -16,7 +16,9 @@ from itertools import chain
 from pathlib import Path
 from typing import Final, NamedTuple, TextIO
 
+from tasks.corpora.corpus import Rights
 from tasks.corpora.places import full_name, inside, is_uri, open_place
+from tasks.corpora.rights import read_rights, rights_columns
 from tasks.images import RefusedImageError
 
 SIDECARS: Final = ("captions.jsonl", "captions.csv", "metadata.jsonl", "metadata.csv")
@@ -33,15 +35,23 @@ class SidecarEntry(NamedTuple):
 
     caption: str | None
     attributes: Mapping[str, str]
+    rights: Rights = Rights()
 
 
 UNTOLD: Final = SidecarEntry(None, {})
+_RIGHTS: Final = rights_columns({}).keys()
+NO_NAMES: Final[Mapping[str, str]] = {}
 
 
-def find_sidecar(corpus: str, named: str | None, paths: Collection[str]) -> str | None:
+def find_sidecar(
+    corpus: str,
+    named: str | None,
+    paths: Collection[str],
+    columns: Mapping[str, str] = NO_NAMES,
+) -> str | None:
     """Return the file that is named, else the first of the usual ones that tells of images.
 
-    `paths` are the files of the corpus.
+    `paths` are the files of the corpus; `columns` says what columns of other names are.
 
     Raises:
         ValueError: if the named file is missing, or a usual one is malformed.
@@ -53,23 +63,26 @@ def find_sidecar(corpus: str, named: str | None, paths: Collection[str]) -> str 
             raise ValueError(message)
         return place
     candidates = (inside(corpus, name) for name in SIDECARS)
-    return next((path for path in candidates if path in paths and _tells_of_images(path)), None)
+    there = (path for path in candidates if path in paths)
+    return next((path for path in there if _tells_of_images(path, columns)), None)
 
 
-def read_sidecar(sidecar: str, corpus: str) -> Mapping[str, SidecarEntry]:
+def read_sidecar(
+    sidecar: str, corpus: str, columns: Mapping[str, str] = NO_NAMES
+) -> Mapping[str, SidecarEntry]:
     """Read a CSV or JSONL file with an image a row: absolute path -> what the row tells of it.
 
-    Paths are relative to the corpus. The columns of path and caption may have any of the usual
-    names; the others, a second column of captions among them, give attributes where they hold
-    short values. A row may leave any of them empty, and one that tells nothing gives no entry; of
-    several rows of one image later ones win.
+    Paths are relative to the corpus. The columns of path, caption and rights may have any of the
+    usual names, or `columns` says what they are; the others, a second column of captions among
+    them, give attributes where they hold short values. A row may leave any of them empty, and one
+    that tells nothing gives no entry; of several rows of one image later ones win.
 
     Raises:
         ValueError: if a row is malformed, or no row has more than a path.
     """
     told: dict[str, SidecarEntry] = {}
     seen: set[str] = set()
-    for line, row in _rows(sidecar):
+    for line, row in _rows(sidecar, columns):
         seen.update(row)
         path = next((row[name] for name in PATH_COLUMNS if row.get(name)), None)
         if path is None:
@@ -83,7 +96,8 @@ def read_sidecar(sidecar: str, corpus: str) -> Mapping[str, SidecarEntry]:
             place = _place(corpus, str(path))
             earlier = told.get(place, UNTOLD)
             attributes = {**earlier.attributes, **entry.attributes}
-            told[place] = SidecarEntry(entry.caption or earlier.caption, attributes)
+            rights = entry.rights.else_of(earlier.rights)
+            told[place] = SidecarEntry(entry.caption or earlier.caption, attributes, rights)
     if seen and seen <= set(PATH_COLUMNS):
         message = (
             f"captions file {sidecar!r}: no column holds captions or attributes, found "
@@ -111,9 +125,10 @@ def _entry(row: Mapping[str, object]) -> SidecarEntry:
         sys.intern(name): sys.intern(text)
         for name, value in row.items()
         if name and name not in PATH_COLUMNS and name != caption_column
-        if (text := short_text(value))
+        if name.lower() not in _RIGHTS and (text := short_text(value))
     }
-    return SidecarEntry(str(row[caption_column]) if caption_column else None, attributes)
+    caption = str(row[caption_column]) if caption_column else None
+    return SidecarEntry(caption, attributes, read_rights(row, NO_NAMES))
 
 
 def short_text(value: object) -> str:
@@ -128,21 +143,22 @@ def short_text(value: object) -> str:
     return text if len(text) <= ATTRIBUTE_CHARACTERS else ""
 
 
-def _tells_of_images(sidecar: str) -> bool:
+def _tells_of_images(sidecar: str, names: Mapping[str, str]) -> bool:
     """Say whether a file that nobody named is about images; metadata may be of another kind."""
     if sidecar.rpartition("/")[2].startswith("captions."):
         return True
-    columns = (row.keys() for _, row in _rows(sidecar))
+    columns = (row.keys() for _, row in _rows(sidecar, names))
     first = next(columns, set[str]())
     names_images = not first.isdisjoint(PATH_COLUMNS)
     return names_images and any(not seen <= set(PATH_COLUMNS) for seen in chain([first], columns))
 
 
-def _rows(sidecar: str) -> Iterator[tuple[int, Mapping[str, object]]]:
+def _rows(sidecar: str, columns: Mapping[str, str]) -> Iterator[tuple[int, Mapping[str, object]]]:
     read = _csv_rows if sidecar.lower().endswith(".csv") else _jsonl_rows
     try:
         with io.TextIOWrapper(open_place(sidecar), encoding="utf-8-sig", newline="") as file:
-            yield from read(file)
+            for line, row in read(file):
+                yield line, {columns.get(name, name): value for name, value in row.items()}
     except (OSError, RefusedImageError, ValueError) as error:
         message = f"captions file {sidecar!r} cannot be read: {error}"
         raise ValueError(message) from error

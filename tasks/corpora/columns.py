@@ -8,13 +8,14 @@ The JSON and the texts of a WebDataset sample count as columns too.
 
 import json
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 import pyarrow as pa
 from pyarrow import types
 
 from tasks.corpora.corpus import MAX_CAPTION_CHARACTERS, Reading, Told
+from tasks.corpora.rights import read_rights, rights_columns
 from tasks.sidecars import short_text
 
 BYTES: Final = (
@@ -39,7 +40,10 @@ BOOKKEEPING: Final = frozenset(
 
 
 class Columns(NamedTuple):
-    """The columns of a table that are read; `label_names` turn numbers of classes into words."""
+    """The columns of a table that are read; `label_names` turn numbers of classes into words.
+
+    `names` are what a user calls them otherwise.
+    """
 
     image: str
     is_uri: bool
@@ -47,14 +51,13 @@ class Columns(NamedTuple):
     label: str | None
     label_names: Sequence[str]
     attributes: Sequence[str]
+    rights: Sequence[str]
+    names: Mapping[str, str]
 
     def wanted(self) -> list[str]:
         """Return the names of all columns that are read."""
-        return [
-            name
-            for name in (self.image, self.caption, self.label, *self.attributes)
-            if name is not None
-        ]
+        read = (self.image, self.caption, self.label, *self.attributes, *self.rights)
+        return [name for name in read if name is not None]
 
 
 def choose(schema: pa.Schema, reading: Reading, where: str) -> Columns:
@@ -74,15 +77,16 @@ def choose(schema: pa.Schema, reading: Reading, where: str) -> Columns:
             raise ValueError(_unknown(option, asked, schema, where, "a column of texts or numbers"))
     caption = reading.caption_column or _first(CAPTIONS, names)
     label = reading.label_column or _first(LABELS, [name for name in names if name != caption])
-    attributes = [
+    others = [
         field.name
         for field in told
-        if field.name not in (caption, label)
-        and field.name.lower() not in BOOKKEEPING
-        and not _is_list(field.type)
+        if field.name not in (caption, label) and not _is_list(field.type)
     ]
+    rights = [name for name in others if _is_of(name, rights_columns(reading.columns))]
+    attributes = [name for name in others if name not in rights and not _is_of(name, BOOKKEEPING)]
     is_uri = not _holds_bytes(schema.field(image).type)
-    return Columns(image, is_uri, caption, label, _class_names(schema, label), attributes)
+    classes = _class_names(schema, label)
+    return Columns(image, is_uri, caption, label, classes, attributes, rights, reading.columns)
 
 
 def image_column(schema: pa.Schema, asked: str | None, where: str) -> tuple[str, bool]:
@@ -204,7 +208,9 @@ def told_rows(batch: pa.RecordBatch, columns: Columns) -> Iterator[Told]:
     """Yield what each row of a batch tells."""
     names = [name for name in columns.wanted() if name != columns.image]
     values = [batch.column(batch.schema.get_field_index(name)).to_pylist() for name in names]
-    reading = Reading(caption_column=columns.caption, label_column=columns.label)
+    reading = Reading(
+        caption_column=columns.caption, label_column=columns.label, columns=columns.names
+    )
     for row in zip(*values, strict=True) if names else ((),) * len(batch):
         told = tell(dict(zip(names, row, strict=True)), reading, "")
         yield told._replace(label=_named(told.label, columns.label_names))
@@ -223,17 +229,23 @@ def tell(fields: Mapping[str, object], reading: Reading, key: str) -> Told:
     """
     caption = reading.caption_column or _first(CAPTIONS, _filled(fields))
     label = reading.label_column or _first(LABELS, _filled(fields))
+    unasked = rights_columns(reading.columns).keys() | BOOKKEEPING
     attributes = {
-        sys.intern(clean(str(name))): sys.intern(text)
+        sys.intern(clean(reading.columns.get(name, str(name)))): sys.intern(text)
         for name, value in fields.items()
-        if name and name not in (caption, label) and name.lower() not in BOOKKEEPING
+        if name and name not in (caption, label) and not _is_of(name, unasked)
         if (text := clean(short_text(value))) and text != key
     }
     return Told(
         clean(short_text(fields.get(label))) or None if label else None,
         _caption(fields.get(caption)) if caption else None,
         attributes,
+        read_rights(fields, reading.columns),
     )
+
+
+def _is_of(name: str, names: Container[str]) -> bool:
+    return name in names or name.lower() in names
 
 
 def _filled(fields: Mapping[str, object]) -> list[str]:

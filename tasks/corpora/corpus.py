@@ -47,8 +47,25 @@ REASONS: Final[Mapping[str, str]] = MappingProxyType(
 """Why something in a corpus gives no image, beside `tasks.images.REASONS`."""
 
 
+class Rights(NamedTuple):
+    """Under what licence an image may be used, where it is from, whom to name; None: not told."""
+
+    licence: str | None = None
+    source: str | None = None
+    attribution: str | None = None
+
+    def else_of(self, other: "Rights") -> "Rights":
+        """Return these, and of the other what these do not tell."""
+        return Rights(*(mine or its for mine, its in zip(self, other, strict=True)))
+
+
 class Reading(NamedTuple):
-    """How a user asks for corpora to be read; None leaves a choice to what is found."""
+    """How a user asks for corpora to be read; None leaves a choice to what is found.
+
+    `columns` says what columns are: from a file's name for one to caption, label, licence, source,
+    attribution, or an attribute's name. `words` has, by what a column is, other words for its
+    values. `rights` are those of images that tell of none.
+    """
 
     captions: str | None = None
     image_column: str | None = None
@@ -56,6 +73,9 @@ class Reading(NamedTuple):
     label_column: str | None = None
     fetch_urls: bool = False
     allow_missing: bool = False
+    columns: Mapping[str, str] = {}  # a mappingproxy could not be pickled
+    words: Mapping[str, Mapping[str, str]] = {}
+    rights: Rights = Rights()
 
 
 class Told(NamedTuple):
@@ -63,7 +83,8 @@ class Told(NamedTuple):
 
     label: str | None = None
     caption: str | None = None
-    attributes: Mapping[str, str] = {}  # a mappingproxy could not be pickled
+    attributes: Mapping[str, str] = {}
+    rights: Rights = Rights()
 
 
 class FileEntry(NamedTuple):
@@ -75,6 +96,7 @@ class FileEntry(NamedTuple):
     label: str | None
     caption: str | None
     attributes: Mapping[str, str]
+    rights: Rights = Rights()
 
 
 class Unreadable(NamedTuple):

@@ -39,8 +39,9 @@ class Folder:
             ValueError: if the captions file is missing or malformed.
         """
         paths = {file.path for file in walked.files}
-        sidecar = find_sidecar(self.place, self.reading.captions, paths)
-        told = read_sidecar(sidecar, self.place) if sidecar is not None else {}
+        columns = self.reading.columns
+        sidecar = find_sidecar(self.place, self.reading.captions, paths, columns)
+        told = read_sidecar(sidecar, self.place, columns) if sidecar is not None else {}
         found = [file for file in walked.files if file.path != sidecar]
         several = len({os.path.dirname(file.path) for file in found}) > 1
         files = [self._entry(file, told.get(file.path, UNTOLD), labelled=several) for file in found]
@@ -50,7 +51,7 @@ class Folder:
     def _entry(self, file: Found, told: SidecarEntry, *, labelled: bool) -> FileEntry:
         folder = os.path.dirname(file.path)
         label = os.path.basename(folder) if labelled and folder != self.place else None
-        return FileEntry(*file, label, told.caption, told.attributes)
+        return FileEntry(*file, label, told.caption, told.attributes, told.rights)
 
     def cut(self, entry: FileEntry | Archive) -> Sequence[Part]:
         """Return the file as its one part."""

@@ -83,7 +83,9 @@ class Img2DatasetFolder(Folder):
         for file in walked.files:
             if suffix(file.path)[1:] in IMAGES:
                 said = told.get(os.path.splitext(file.path)[0], _UNTOLD)
-                files.append(FileEntry(*file, *said))
+                files.append(
+                    FileEntry(*file, said.label, said.caption, said.attributes, said.rights)
+                )
         return Listing(self.name, files, sorted(unreadable), 0)
 
 

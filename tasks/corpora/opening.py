@@ -2,24 +2,32 @@
 
 Put here: names and their prefixes, recognising forms, errors of whoever named the corpus.
 Keep out: the forms themselves, one module each.
+
+Another package adds a form by an entry point of the group `mmvp.corpora`, whose name is the kind
+and whose value is a function as `tasks.corpora.listed` describes.
 """
 
 import os
 from collections.abc import Callable, Mapping, Sequence
+from importlib.metadata import EntryPoint
 from typing import Final, NamedTuple
 
+from tasks import plugins
 from tasks.corpora import huggingface
+from tasks.corpora.amended import amend
 from tasks.corpora.archives import SUFFIXES, suffix
 from tasks.corpora.corpus import Corpus, Found, Listing, Reading, Walked
 from tasks.corpora.folder import Folder
 from tasks.corpora.huggingface import SavedDataset
 from tasks.corpora.img2dataset import img2dataset, shard_numbers
+from tasks.corpora.listed import Listed
 from tasks.corpora.places import full_name, is_uri, walk
 from tasks.corpora.tables import Tables
 from tasks.corpora.webdataset import IMAGES, WebDataset
 
 KINDS: Final = ("folder", "parquet", "webdataset", "hf", "img2dataset")
-"""What may stand before a corpus' place, as in webdataset:DIR, to say what it is."""
+"""What may stand before a corpus' place, as in webdataset:DIR, to say what it is; and what other
+packages offer."""
 
 EXPECTED: Final = (
     "a folder of images, .parquet or .tar files, a dataset saved to disk, img2dataset's output, "
@@ -54,9 +62,13 @@ def resolve_corpus(text: str) -> str:
 def split_name(name: str) -> tuple[str, str]:
     """Return kind, which may be empty, and place of a corpus' name."""
     kind, colon, place = name.partition(":")
-    if colon and kind in KINDS and not place.startswith("//"):
+    if colon and not place.startswith("//") and (kind in KINDS or kind in _others()):
         return kind, place
     return "", name
+
+
+def _others() -> Mapping[str, EntryPoint]:
+    return plugins.offered(plugins.CORPORA, KINDS)
 
 
 def open_corpus(name: str, reading: Reading) -> Opened:
@@ -72,7 +84,12 @@ def open_corpus(name: str, reading: Reading) -> Opened:
     except FileNotFoundError as error:
         message = f"corpus {name!r} must be {EXPECTED}, found nothing there"
         raise ValueError(message) from error
-    corpus = _FORMS[kind or _recognise(name, place, walked.files)](name, place, reading, walked)
+    if kind in _others():
+        corpus: Corpus = Listed(name, place, reading, kind)
+    else:
+        form = _FORMS[kind or _recognise(name, place, walked.files)]
+        corpus = form(name, place, reading, walked)
+    corpus = amend(corpus, reading)
     return Opened(corpus, corpus.look(walked))
 
 

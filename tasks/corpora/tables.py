@@ -29,6 +29,7 @@ from tasks.corpora.corpus import (
     Reading,
     Refusal,
     RefusedPlaceError,
+    Rights,
     Walked,
 )
 from tasks.corpora.table_files import Batch, TableFile, open_table
@@ -111,7 +112,9 @@ class Tables:
         rows = zip(contents, held, told_rows(batch.rows, columns), strict=True)
         for row, (data, (_, uri), told) in enumerate(rows, start=batch.start):
             web = uri is not None and is_web(uri)
-            yield Item(self._location(archive, row, web=web), row, data, told)
+            rights = told.rights.else_of(Rights(source=uri)) if web else told.rights
+            said = told._replace(rights=rights)
+            yield Item(self._location(archive, row, web=web), row, data, said)
 
     def _location(self, archive: str, row: int, *, web: bool) -> str:
         named = f"/{self.reading.image_column}" if self.reading.image_column else ""

@@ -8,8 +8,7 @@ library's and whose value is a `module:function` as in the table below.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from importlib.metadata import entry_points
+from dataclasses import dataclass, replace
 from pathlib import Path
 from pkgutil import resolve_name
 from typing import Any, Final, TypeAlias
@@ -17,6 +16,7 @@ from typing import Any, Final, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from tasks import plugins
 from tasks.encoders.recipes import Recipe
 from tasks.encoders.specs import Device, EncoderConfig, parse_spec, refuse
 
@@ -35,8 +35,6 @@ LIBRARIES: Final[dict[str, str]] = {
     "vectors": "tasks.encoders.vectors:find",
 }
 """A function takes a `Spec` and an `EncoderConfig`, returns a `Source`, and builds no model."""
-
-PLUGINS: Final = "mmvp.encoders"
 
 TextForward: TypeAlias = Callable[[Sequence[str]], NDArray[np.float32]]
 """Texts to one row each, (N, D), not yet of unit length."""
@@ -74,36 +72,26 @@ class Source:
     """The same for the text tower of a CLIP."""
 
 
-def libraries() -> dict[str, str]:
-    """Return every library's `module:function`, ours and those of other packages.
-
-    Raises:
-        ValueError: if a package claims the name of a library that is there already.
-    """
-    found = dict(LIBRARIES)
-    for point in entry_points(group=PLUGINS):
-        if found.setdefault(point.name, point.value) != point.value:
-            message = (
-                f"package {point.dist.name if point.dist else point.value!r} offers an encoder "
-                f"library {point.name!r}, which is {found[point.name]!r}; rename its entry point"
-            )
-            raise ValueError(message)
-    return found
-
-
 def find_source(config: EncoderConfig) -> tuple[str, Source]:
     """Return the module that knows the encoder's library, and what it says about the model.
+
+    The package of a library that is not ours counts among those that compute.
 
     Raises:
         ValueError: if the library, the model or its weights are unknown or cannot be had.
     """
     spec = parse_spec(config.spec)
-    known = libraries()
-    if spec.library not in known:
-        refuse("encoder library", spec.library, known)
+    others = plugins.offered(plugins.ENCODERS, LIBRARIES)
+    if spec.library not in {*LIBRARIES, *others}:
+        refuse("encoder library", spec.library, {*LIBRARIES, *others})
     if spec.file is not None and not spec.file.is_file():
         message = f"weights file {str(spec.file)!r} of encoder {spec.text!r} is not there"
         raise ValueError(message)
-    address = known[spec.library]
-    source: Source = resolve_name(address)(spec, config)
-    return address.partition(":")[0], source
+    if spec.library in LIBRARIES:
+        address = LIBRARIES[spec.library]
+        source: Source = resolve_name(address)(spec, config)
+        return address.partition(":")[0], source
+    point = others[spec.library]
+    source = plugins.load(point)(spec, config)
+    own = [point.dist.name] if point.dist else []
+    return point.module, replace(source, packages=[*source.packages, *own])

@@ -126,7 +126,8 @@ def _beside(
     row: ScoreRow, asked: Sequence[QuestionRow], given: Given, scored: Sequence[ScoreRow]
 ) -> Beside:
     asked = [one for one in asked if answer_of(one, row.key) is not None]
-    way = None if row.protocol == MMVP_VLM else way_named(row.protocol)
+    # A CLIP is asked by rules of its own, whose names begin alike.
+    way = None if row.protocol.startswith(MMVP_VLM) else way_named(row.protocol)
     ways = {(one.benchmark, one.model, one.key, one.protocol) for one in scored}
 
     def under(control: str) -> Way | None:

@@ -2,18 +2,23 @@
 
 Put here: what `--model openai:NAME@URL` stands for, and a question as a request.
 Keep out: calls, second tries, money (`tasks.backends`); what is missing (`stage`).
+
+Another package adds a back end by an entry point of the group `mmvp.backends`, whose name stands
+before the colon. Its value names a callable: `(model, url, *, images, timeout_s)` to a
+`tasks.backends.Backend`; `url` is None where none was given.
 """
 
 import io
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from types import MappingProxyType
-from typing import Any, Final, Literal, NamedTuple, Self
+from typing import Any, Final, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from tasks import plugins
 from tasks.backends import (
     Backend,
     Decoding,
@@ -35,10 +40,8 @@ from tasks.evaluation.ways import Way
 from tasks.images import decode_pixels
 from tasks.protocols.protocol import LOGPROBS
 
-Kind = Literal["openai", "anthropic", "gemini"]
-
 OPENAI: Final = "https://api.openai.com/v1"
-KEYS: Final[Mapping[Kind, str]] = {
+KEYS: Final[Mapping[str, str]] = {
     "openai": "OPENAI_API_KEY",
     "anthropic": "ANTHROPIC_API_KEY",
     "gemini": "GEMINI_API_KEY",
@@ -63,7 +66,7 @@ sent there."""
 class Server(NamedTuple):
     """A model on a server; without an address it is the provider's own."""
 
-    kind: Kind
+    kind: str
     name: str
     url: str | None = None
 
@@ -77,14 +80,14 @@ class Server(NamedTuple):
             ValueError: if the name is missing, or an address is given to a provider.
         """
         written, colon, rest = spec.partition(":")
-        kind = next((one for one in KEYS if one == written), None)
-        if not colon or kind is None:
+        kind = written
+        if not colon or kind not in {*KEYS, *plugins.offered(plugins.BACKENDS, KEYS)}:
             return None
         name, at, url = rest.partition("@")
         if not name or (at and not url.startswith(("http://", "https://"))):
             message = f"model {spec!r}: expected {kind}:NAME or openai:NAME@http://HOST:PORT/v1"
             raise ValueError(message)
-        if url and kind != "openai":
+        if url and kind in KEYS and kind != "openai":
             message = f"model {spec!r}: only openai: takes an address, as many servers speak it"
             raise ValueError(message)
         return cls(kind, name, url.rstrip("/") or None)
@@ -115,6 +118,10 @@ class Server(NamedTuple):
             ValueError: if the environment lacks the key, or the address is none.
             ImportError: if the provider's library is not installed.
         """
+        if self.kind not in KEYS:
+            make = plugins.load(plugins.offered(plugins.BACKENDS, KEYS)[self.kind])
+            other: Backend = make(self.name, self.url, images=images, timeout_s=timeout_s)
+            return other
         if self.kind == "openai" and self.url is not None:
             key = read_secret(OWN_KEY, required=False)
             return OpenAIServer(self.url, images=images, key=key, timeout_s=timeout_s)

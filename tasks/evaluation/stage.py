@@ -23,6 +23,7 @@ from storage.answers import AnswerName, AnswerRow
 from storage.database import Database
 from storage.questions import QuestionRow
 from storage.receipts import Receipt, digest_rows
+from tasks import plugins
 from tasks.backends import Ledger
 from tasks.embed import EmbedConfig, identify_encoders
 from tasks.encoders import EncoderConfig, EncoderIdentity, load_texts
@@ -103,6 +104,7 @@ def prepare(  # noqa: PLR0913 # all of it names what is asked
             "config": config.model_dump(mode="json"),
             "candidates": [[one.model, one.way] for one in candidates],
             "weights": [one.weights for one in candidates],
+            "plugins": plugins.installed(),
         },
         inputs=inputs,
         made_by=made_by(__name__),

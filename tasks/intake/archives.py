@@ -161,9 +161,7 @@ def _is_read(rows: Sequence[CorpusShardRow], version: Version) -> bool:
 
 def _version(context: Context, archive: Archive) -> Version:
     """Return an archive's version; it covers all that decides what it is read as."""
-    config = context.config
-    asked = [config.image_column, config.caption_column, config.label_column, config.fetch_urls]
-    made_by = digest([context.made_by, config.max_pixels, *asked])
+    made_by = digest([context.made_by, context.config.max_pixels, context.config.decisive()])
     return Version(archive.size_bytes, archive.mtime_ns, made_by)
 
 

@@ -98,13 +98,19 @@ def _version(of: FileEntry | Row, reader: str | None = None) -> Version:
 
 
 def _told(entry: FileEntry) -> Told:
-    return Told(entry.label, entry.caption, entry.attributes)
+    return Told(entry.label, entry.caption, entry.attributes, entry.rights)
 
 
 def _retell(row: PathRow, entry: FileEntry) -> PathRow:
     """Return the row with what the folder tells of its file now."""
     attributes = paths.attributes_json(entry.attributes)
-    return replace(row, label=entry.label, caption=entry.caption, attributes=attributes)
+    return replace(
+        row,
+        label=entry.label,
+        caption=entry.caption,
+        attributes=attributes,
+        **entry.rights._asdict(),
+    )
 
 
 def _known(db: Database, corpus: str) -> Mapping[str, Sequence[Row]]:

@@ -118,6 +118,7 @@ def row_of(corpus: str, item: Read, told: Told, version: Version) -> PathRow | R
         caption=told.caption,
         attributes=paths.attributes_json(told.attributes),
         **version._asdict(),
+        **told.rights._asdict(),
     )
 
 

@@ -5,7 +5,7 @@ A protocol is a value: it asks no model and scores no benchmark by itself.
 
 from tasks.protocols.protocol import Decoding, Judge, Prompt, Protocol, Reading
 from tasks.protocols.reading import read_reply
-from tasks.protocols.registry import PROTOCOLS, protocol_named
+from tasks.protocols.registry import PROTOCOLS, protocol_named, protocol_of
 
 __all__ = [
     "PROTOCOLS",
@@ -15,5 +15,6 @@ __all__ = [
     "Protocol",
     "Reading",
     "protocol_named",
+    "protocol_of",
     "read_reply",
 ]

@@ -2,12 +2,18 @@
 
 Put here: what each asks, reads and counts, and where its facts are from.
 Keep out: prompts, parsers and rules for pairs (`prompts`, `harnesses`, `rules`, `pairs`).
+
+Another package adds a protocol by an entry point of the group `mmvp.protocols`: its name is the
+protocol's, its value names the `Protocol`.
 """
 
 import difflib
+import re
 from collections.abc import Mapping
+from importlib.metadata import EntryPoint
 from typing import Final
 
+from tasks import plugins
 from tasks.benchmarks.keys import CORRECTED, ORIGINAL
 from tasks.protocols import harnesses, pairs, prompts, rules
 from tasks.protocols.protocol import LOGPROBS, Decoding, Judge, Protocol
@@ -151,14 +157,40 @@ PROTOCOLS: Final[Mapping[str, Protocol]] = {protocol.name: protocol for protocol
 
 
 def protocol_named(name: str) -> Protocol:
-    """Return a protocol.
+    """Return a protocol, ours or of another package.
 
     Raises:
-        ValueError: if there is none of that name; the message has the nearest and all others.
+        ValueError: if there is none of that name, with the nearest and all others; or if another
+            package's cannot be loaded, or is none.
     """
     if name in PROTOCOLS:
         return PROTOCOLS[name]
-    near = difflib.get_close_matches(name, PROTOCOLS, n=1)
+    others = plugins.offered(plugins.PROTOCOLS, PROTOCOLS)
+    if name in others:
+        return _loaded(others[name])
+    known = [*PROTOCOLS, *others]
+    near = difflib.get_close_matches(name, known, n=1)
     hint = f"; did you mean {near[0]!r}?" if near else ""
-    message = f"no protocol is called {name!r}{hint} known: {', '.join(PROTOCOLS)}"
+    message = f"no protocol is called {name!r}{hint} known: {', '.join(known)}"
     raise ValueError(message)
+
+
+def protocol_of(way: str) -> Protocol:
+    """Return the protocol of a way to ask, which is written before `~`, `+` and `#`.
+
+    Raises:
+        ValueError: if there is no such protocol.
+    """
+    return protocol_named(re.split(r"[~+#]", way, maxsplit=1)[0])
+
+
+def _loaded(point: EntryPoint) -> Protocol:
+    found = plugins.load(point)
+    if not isinstance(found, Protocol) or found.name != point.name:
+        what = f"a protocol called {found.name!r}" if isinstance(found, Protocol) else repr(found)
+        message = (
+            f"package {plugins.package_of(point)} offers {what} as the protocol {point.name!r}; "
+            f"expected a tasks.protocols.Protocol of that name"
+        )
+        raise ValueError(message)
+    return found

@@ -82,12 +82,15 @@ def borrow_server(home):
     record.write_text(json.dumps({"port": session.PORT, "pid": os.getpid()}))
 
 
-def start(*arguments, home, root=ROOT):
-    """Start `mmvp` in a process group of its own, with the code that lies at `root`."""
+def start(*arguments, home, root=ROOT, packages=()):
+    """Start `mmvp` in a process group of its own, with the code that lies at `root`.
+
+    `packages` are folders in which other packages are installed.
+    """
     return subprocess.Popen(
         [sys.executable, "-m", "flows.cli", *map(str, arguments), "--home", str(home), "--json"],
         cwd=root,
-        env=_environment(root),
+        env=_environment(root, *packages),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -96,11 +99,14 @@ def start(*arguments, home, root=ROOT):
     )
 
 
-def _environment(root):
+def _environment(*places):
     """Return this process's variables without Prefect's and ours; its end ends the children."""
     me = psutil.Process()
     others = {k: v for k, v in os.environ.items() if not k.startswith(("PREFECT_", "MMVP_"))}
-    return others | {PARENT: f"{me.pid}:{me.create_time()}", "PYTHONPATH": str(root)}
+    return others | {
+        PARENT: f"{me.pid}:{me.create_time()}",
+        "PYTHONPATH": os.pathsep.join(map(str, places)),
+    }
 
 
 def code_of(root):

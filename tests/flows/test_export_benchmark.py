@@ -3,12 +3,14 @@
 import json
 from dataclasses import replace
 
+import pyarrow as pa
 import pytest
 
 from flows.cli import main
+from flows.compared import Found
 from flows.settings import Settings
 from flows.stored_answers import score_file
-from storage import minings, paths, questions, runs
+from storage import minings, pairs, paths, proposals, questions, runs
 from storage.database import Database
 from storage.minings import MiningRow
 from storage.pairs import pair_id
@@ -18,9 +20,12 @@ from storage.receipts import Receipt
 from storage.runs import RunRow
 from storage.tables import SPECS
 from tasks.benchmarks import read_questions
-from tasks.exporting.benchmark_pairs import number_pairs
+from tasks.exporting.benchmark_pairs import file_of, number_pairs, questions_of
+from tasks.exporting.compared import Held
 from tasks.images import image_id
+from tasks.protocols import protocol_named
 from tests.pictures import draw_photo
+from tests.tasks.test_exporting_datasets import annotate
 
 MINING = "c0ffee" * 4
 
@@ -75,10 +80,10 @@ def asked(db, files):
     return rows
 
 
-def path_of(file):
+def path_of(file, corpus="photos", **rights):
     data = file.read_bytes()
     return PathRow(
-        corpus="photos",
+        corpus=corpus,
         path=str(file),
         image=image_id(data),
         label=None,
@@ -87,6 +92,7 @@ def path_of(file):
         size_bytes=len(data),
         mtime_ns=1,
         made_by="f" * 64,
+        **rights,
     )
 
 
@@ -111,9 +117,13 @@ def ask(ids, image, answer):
     )
 
 
-def export(capsys, to, *arguments):
+def export(capsys, to, *arguments, what="benchmark"):
+    return call(capsys, "export", what, "--to", str(to), "--json", *arguments)
+
+
+def call(capsys, *arguments):
     with pytest.raises(SystemExit) as ended:
-        main(["export", "benchmark", "--to", str(to), "--json", *arguments])
+        main(list(arguments))
     out = capsys.readouterr()
     return ended.value.code, json.loads(out.out.splitlines()[-1]) if out.out else out.err
 
@@ -135,6 +145,32 @@ def test_its_questions_are_about_their_images(asked, tmp_path, capsys):
 
     found = read_questions(tmp_path / "out").questions
     assert [q.options[q.original] for q in found] == [row.answer for row in asked]
+
+
+def test_an_exported_folder_gives_our_evaluator_the_same_items(asked, db, files, tmp_path, capsys):
+    (run,) = runs.read(db)
+    receipts = {"pairs": run.receipts["questions"]}
+    runs.add(db, replace(run, run="s", finished=2.0, receipts=receipts))
+    export(capsys, tmp_path / "out", "--layout", "mmvp")
+    said = tmp_path / "answers.jsonl"
+    lines = [{"question_id": 1, "response": "(a)"}, {"question_id": 2, "response": "two of them"}]
+    said.write_text("".join(json.dumps(line) + "\n" for line in lines))
+
+    ours, theirs = (
+        score_file(Settings.read(), said, place=place, protocol="paper-2024", key=None)
+        for place in (None, str(tmp_path / "out"))
+    )
+
+    paper = protocol_named("paper-2024")
+    (pair,) = number_pairs(asked)
+    back = read_questions(tmp_path / "out").questions
+    assert [paper.prompt(q) for q in back] == [paper.prompt(q) for q in questions_of([pair])]
+    by_id = {image_id(file.read_bytes()): file.read_bytes() for file in files}
+    assert [q.image.read_bytes() for q in back] == [
+        file_of(by_id[row.image])[0] for row in pair.rows
+    ]
+    figures = ("pairs", "pair_accuracy", "question_accuracy", "both_right", "unread", "harness")
+    assert {name: ours[name] for name in figures} == {name: theirs[name] for name in figures}
 
 
 def test_a_run_on_a_published_benchmark_changes_nothing(asked, db, tmp_path, capsys):
@@ -203,3 +239,95 @@ def test_a_layout_is_asked_for(db, tmp_path, capsys):
 
     assert code == 2
     assert "--layout" in said
+
+
+@pytest.mark.parametrize("layout", ["hf", "label-studio", "argilla", "fiftyone"])
+def test_the_questions_are_written_as_a_dataset_that_names_no_path_of_this_machine(
+    asked, tmp_path, capsys, layout
+):
+    code, found = export(capsys, tmp_path / "out", "--layout", layout, what="dataset")
+
+    assert (code, found["pairs"], found["licences"]) == (0, 1, {"not told": 2})
+    for file in (file for file in (tmp_path / "out").rglob("*") if file.is_file()):
+        assert str(tmp_path).encode() not in file.read_bytes(), file
+
+
+def test_what_has_no_permission_is_refused_listed_and_counted(asked, db, files, tmp_path, capsys):
+    paths.upsert(db, [path_of(files[0], licence="CC0-1.0", source="https://example.org")])
+
+    code, said = export(capsys, tmp_path / "out", "--licences", "known", what="dataset")
+    paths.upsert(db, [path_of(files[1], licence="CC-BY-NC-4.0")])
+    known = export(capsys, tmp_path / "out", "--licences", "known", what="dataset")[1]
+    refused = export(
+        capsys, tmp_path / "other", "--layout", "mmvp", "--licences", "CC0-1.0", "CC-BY-4.0"
+    )
+
+    assert code == 1
+    assert "1: the corpus tells no licence of an image" in said["error"]
+    assert (known["pairs"], known["left_out"]) == (1, {})
+    assert known["licences"] == {"CC-BY-NC-4.0": 1, "CC0-1.0": 1}
+    assert refused[0] == 1
+    assert "1: an image has a licence that was not allowed" in refused[1]["error"]
+    assert not (tmp_path / "other").exists()
+
+
+def test_what_people_annotated_is_imported_once(asked, db, tmp_path, capsys):
+    pairs.replace(db, MINING, table_of_pairs(asked))
+    export(capsys, tmp_path / "out", "--layout", "label-studio", what="dataset")
+    file = annotate(tmp_path / "out", 7)
+    tasks = json.loads(file.read_text())
+    strange = json.loads(json.dumps(tasks[0]))
+    strange["data"]["pair_id"] = "0" * 32
+    file.write_text(json.dumps([*tasks, strange]))
+    arguments = ("import", "--layout", "label-studio", str(file), "--json")
+
+    code, found = call(capsys, *arguments)
+    before = db.version(proposals.SPEC)
+
+    assert code == 0
+    assert (found["proposals"], found["writers"]) == (1, ["people:7"])
+    assert found["left_out"] == {"pair-not-in-store": 1}
+    (row,) = proposals.read(db, MINING)
+    assert (row.question, {row.option_1, row.option_2}) == (asked[0].question, {"one", "two"})
+    assert (row.answer_a, row.answer_b) == ("one", "two")
+    call(capsys, *arguments)
+    assert db.version(proposals.SPEC) == before
+
+
+def table_of_pairs(asked):
+    first, second = sorted(row.image for row in asked)
+    row = {
+        "mining": MINING,
+        "pair_id": asked[0].pair_id,
+        "image_a": first,
+        "image_b": second,
+        "clip_cosine": 0.96,
+        "ssl_cosine": 0.5,
+        "selected": True,
+        "left_out": None,
+        "attribute": "count",
+    }
+    return pa.Table.from_pylist([row], schema=pairs.SPEC.schema)
+
+
+def test_pairs_that_other_data_hold_are_left_out_or_listed(
+    asked, db, files, tmp_path, capsys, monkeypatch
+):
+    """What is found is the business of `compare`; here it is what becomes of it."""
+    monkeypatch.setattr(
+        "flows.export_benchmark.compare", lambda *_, **__: found_copy(asked[0].image)
+    )
+
+    kept = export(capsys, tmp_path / "out", "--against", "x", "--keep-held", what="dataset")[1]
+    code, said = export(capsys, tmp_path / "other", "--against", "x", what="dataset")
+
+    assert (kept["pairs"], kept["compared"]["pairs"], kept["compared"]["images"]) == (1, 1, 10)
+    assert "a/copy.png" in (tmp_path / "out" / "compared.csv").read_text()
+    assert "10 images of x were compared" in (tmp_path / "out" / "README.md").read_text()
+    assert code == 1
+    assert "1: an image is, or nearly is, one of the data that were compared" in said["error"]
+
+
+def found_copy(image):
+    held = [Held(image, "x", "a/copy.png", "same-bytes", None, None)]
+    return Found(["x"], held, 10, 0)

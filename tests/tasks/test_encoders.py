@@ -335,7 +335,7 @@ def test_another_package_can_add_a_library(tmp_path, monkeypatch):
     (tmp_path / "mmvp_test_plugin.py").write_text(PLUGIN)
     monkeypatch.syspath_prepend(tmp_path)
     point = EntryPoint("mine", "mmvp_test_plugin:find", "mmvp.encoders")
-    monkeypatch.setattr("tasks.encoders.registry.entry_points", lambda group: [point])
+    monkeypatch.setattr("tasks.plugins._points", lambda group: (point,))
 
     encoder = load(config("mine:five"))
 
@@ -345,7 +345,7 @@ def test_another_package_can_add_a_library(tmp_path, monkeypatch):
 
 def test_another_package_cannot_take_a_librarys_name(monkeypatch):
     point = EntryPoint("tiny", "mmvp_test_plugin:find", "mmvp.encoders")
-    monkeypatch.setattr("tasks.encoders.registry.entry_points", lambda group: [point])
+    monkeypatch.setattr("tasks.plugins._points", lambda group: (point,))
 
     with pytest.raises(ValueError, match="rename its entry point"):
         identify(config("tiny:clip"))

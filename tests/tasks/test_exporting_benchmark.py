@@ -19,8 +19,9 @@ from storage.pairs import pair_id
 from storage.questions import QuestionRow, question_id
 from tasks.benchmarks import read_questions, read_statements
 from tasks.bridges import read_replies
-from tasks.exporting.benchmark import LAYOUTS, Lineage, write_benchmark
+from tasks.exporting.benchmark import LAYOUTS, write_benchmark
 from tasks.exporting.benchmark_pairs import file_of, number_pairs, questions_of
+from tasks.exporting.material import Lineage, Material
 from tasks.exporting.placing import RECORD
 
 LINEAGE = Lineage(
@@ -96,7 +97,8 @@ ROWS = [
 
 
 def write(to, layout, rows=ROWS, read_image=IMAGES.__getitem__):
-    return write_benchmark(to, number_pairs(rows), LINEAGE, layout=layout, read_image=read_image)
+    material = Material(lineage=LINEAGE, read_image=read_image)
+    return write_benchmark(to, number_pairs(rows), material, layout=layout)
 
 
 def files(place):
@@ -161,7 +163,7 @@ def test_the_card_has_the_lineage(tmp_path, layout):
 
     for value in (LINEAGE.mining, LINEAGE.clip, LINEAGE.ssl, record["digest"], "0.95", "0.6"):
         assert f"| {value} |" in card
-    assert card.startswith(f"# {NAME}\n")
+    assert f"# {NAME}\n" in card
     assert "check the licence of the corpus" in card
 
 
@@ -198,7 +200,9 @@ def test_pairs_that_do_not_fit_are_left_out_by_reason_and_keep_their_numbers(tmp
     assert record["left_out"] == {"options-hold-marks": 1}
     assert record["pairs"] == 2
     assert "1 pairs are left out" in (tmp_path / "out" / "README.md").read_text()
-    with pytest.raises(ValueError, match="no pair of the benchmark fits the layout 'mmvp'"):
+    with pytest.raises(
+        ValueError, match="no pair of the benchmark can be written in the layout 'mmvp'"
+    ):
         write(tmp_path / "other", "mmvp", rows=marked)
 
 

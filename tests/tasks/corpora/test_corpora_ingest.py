@@ -2,6 +2,7 @@
 
 import json
 import os
+from dataclasses import replace
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -349,3 +350,30 @@ def test_a_row_that_takes_its_workers_down_costs_itself_alone(site, tmp_path, mo
     assert set(told(site)) == {one.image for one in pictures(5) if one.data != Deadly.poison}
     idle = Site(db=site.db, home=site.home, workers=NOBODY)
     assert run(idle, corpus, tmp_path / "b.parquet").new == 0
+
+
+def test_a_licence_that_changes_is_told_anew_without_opening_a_file(site, tmp_path):
+    corpus = tmp_path / "corpus"
+    builders.write_files(corpus, pictures(2))
+    run(site, corpus, licence="CC0")
+    before = paths.read(site.db, [str(corpus)])
+
+    run(Site(db=site.db, home=site.home, workers=NOBODY), corpus, licence="CC-BY-4.0")
+
+    after = paths.read(site.db, [str(corpus)])
+    assert [row.licence for row in before] == ["CC0", "CC0"]
+    assert after == [replace(row, licence="CC-BY-4.0") for row in before]
+
+
+def test_an_archive_is_read_again_where_its_rows_mean_something_else(site, tmp_path):
+    corpus = tmp_path / "corpus"
+    builders.write_tar(corpus / "00000.tar", pictures(2))
+    run(site, corpus)
+
+    run(site, corpus, words={"label": {"cats": "cat"}}, columns={"fur": "coat"})
+
+    rows = paths.read(site.db, [str(corpus)])
+    assert [(row.label, row.attributes) for row in rows] == [
+        ("cat", '{"coat":"black"}'),
+        ("dogs", '{"coat":"white"}'),
+    ]

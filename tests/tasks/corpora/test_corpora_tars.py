@@ -61,7 +61,7 @@ def test_a_sample_may_lie_in_folders_and_have_dots_in_its_extensions(tmp_path):
 def test_texts_beside_an_image_tell_of_it(tmp_path, members, asked, told):
     path = put(tmp_path / "a.tar", tar_of([("a.png", PNG), *members]))
 
-    assert told_of(path, **asked) == told
+    assert told_of(path, **asked)[:3] == told
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,195 @@
+"""Compare the images of an export with other data: `mmvp export ... --against PLACE`.
+
+Put here: reading the other images, their vectors from the store or from the encoders.
+Keep out: what counts as the same (`tasks.exporting.compared`).
+
+A place is a corpus as `--corpus` takes it. Vectors that the store has are taken from there; images
+without are embedded here, one batch after the other, and are not kept.
+"""
+
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from pathlib import PurePosixPath
+from typing import Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from storage import embeddings, paths, runs
+from storage.database import Database
+from storage.embeddings import PREFIX
+from storage.minings import MiningRow
+from tasks.corpora.corpus import Archive, FileEntry, Reading
+from tasks.corpora.locations import find_pixels
+from tasks.corpora.opening import open_corpus, resolve_corpus, split_name
+from tasks.encoders import Encoder, EncoderConfig, identify, load
+from tasks.exporting.compared import Held, Other, Vectors, near, same
+from tasks.images import RefusedImageError, decode, image_id
+from tasks.workers import WorkersConfig
+
+BATCH: Final = 256
+"""Images that are compared at once."""
+
+
+class Found(NamedTuple):
+    """What other data hold of an export, and how many of their images were looked at.
+
+    `places` are the last parts of their names: no path of a machine goes into an export.
+    """
+
+    places: Sequence[str]
+    held: Sequence[Held]
+    images: int
+    unreadable: int
+
+
+class _Item(NamedTuple):
+    """An image elsewhere; `data` is None where the store knows its content."""
+
+    other: Other
+    data: bytes | None
+    location: str
+
+
+def compare(
+    db: Database,
+    mining: MiningRow,
+    images: Sequence[str],
+    places: Sequence[str],
+    *,
+    above: float,
+    workers: WorkersConfig,
+) -> Found:
+    """Find the images of an export that other data hold, by bytes and by both encoders' vectors.
+
+    Args:
+        db: The store; it has the vectors of `images`.
+        mining: Names the encoders.
+        images: Ids of the export's images.
+        places: Corpora, in the store or not.
+        above: The cosine above which both encoders take two images for one.
+        workers: Whose device encoders run on.
+
+    Raises:
+        ValueError: if a place is no corpus, or images lack vectors and cannot be embedded.
+    """
+    encoders = _Encoders(db, mining, workers)
+    ours, mine = encoders.stored(images)
+    if len(ours) < len(set(images)):
+        message = (
+            f"{len(set(images)) - len(ours)} images of the benchmark have no vectors in the store "
+            f"any more; run `mmvp embed` on their corpus, then export again"
+        )
+        raise ValueError(message)
+    held: set[Held] = set()
+    looked_at = unreadable = 0
+    for place in places:
+        items = _items(db, place)
+        for batch in iter(lambda: list(islice(items, BATCH)), []):  # noqa: B023 # used at once
+            looked_at += len(batch)
+            held.update(same(images, [item.other for item in batch]))
+            others, theirs = encoders.vectors(batch)
+            unreadable += len(batch) - len(others)
+            held.update(near(ours, mine, others, theirs, above=above))
+    return Found([_label(place) for place in places], sorted(held, key=repr), looked_at, unreadable)
+
+
+def _label(place: str) -> str:
+    return place.rstrip("/").rpartition("/")[2]
+
+
+def _items(db: Database, place: str) -> Iterator[_Item]:
+    """Yield the images of a corpus: as the store has them, else as they are read."""
+    name = resolve_corpus(place)
+    root = split_name(name)[1]
+
+    def inside(location: str) -> str:
+        return location.removeprefix(root).lstrip("/") or PurePosixPath(location).name
+
+    if name in paths.corpora(db):
+        for image, locations in paths.images(db, [name]).items():
+            yield _Item(Other(image, _label(place), inside(locations[0])), None, locations[0])
+        return
+    corpus, listing = open_corpus(name, Reading())
+    entries: list[FileEntry | Archive] = [*listing.files, *listing.archives]
+    for entry in entries:
+        for part in corpus.cut(entry):
+            for item in corpus.read(part):
+                if isinstance(item.content, bytes):
+                    other = Other(image_id(item.content), _label(place), inside(item.location))
+                    yield _Item(other, item.content, item.location)
+
+
+class _Encoders:
+    """Both encoders of a mining: their stored vectors, and themselves once they are needed."""
+
+    def __init__(self, db: Database, mining: MiningRow, workers: WorkersConfig) -> None:
+        self._db = db
+        self._names = {role: getattr(mining, role).removeprefix(PREFIX) for role in ("clip", "ssl")}
+        self._versions = {role: embeddings.version(db, n) for role, n in self._names.items()}
+        self._device = workers.device_kind()
+        self._loaded: dict[str, Encoder] = {}
+
+    def stored(self, images: Sequence[str]) -> tuple[list[str], Vectors]:
+        """Return those of the images that have both vectors, sorted, and these."""
+        vectors: dict[str, NDArray[np.floating]] = {}
+        held = sorted(set(images))
+        for role, name in self._names.items():
+            held, _ = embeddings.read(self._db, name, held, version=self._versions[role])
+        for role, name in self._names.items():
+            _, vectors[role] = embeddings.read(self._db, name, held, version=self._versions[role])
+        return held, Vectors(vectors["clip"], vectors["ssl"])
+
+    def vectors(self, batch: Sequence[_Item]) -> tuple[list[Other], Vectors]:
+        """Return the images of a batch that can be read, and their vectors."""
+        of = {item.other.image: item for item in batch}
+        held, stored = self.stored(list(of))
+        pixels = {}
+        for image in sorted(of.keys() - set(held)):
+            try:
+                pixels[image] = _pixels(of[image])
+            except RefusedImageError:
+                continue
+        new = {role: self._embed(role, list(pixels.values())) for role in self._names if pixels}
+        rows = {image: row for row, image in enumerate([*held, *pixels])}
+        joined = [
+            np.concatenate([old, new[role]]) if pixels else old
+            for role, old in (("clip", stored.clip_ND), ("ssl", stored.ssl_NE))
+        ]
+        others = [item.other for item in batch if item.other.image in rows]
+        at = np.array([rows[other.image] for other in others], np.int64)
+        return others, Vectors(*(vectors_ND[at] for vectors_ND in joined))
+
+    def _embed(self, role: str, pixels: Sequence[NDArray[np.uint8]]) -> NDArray[np.floating]:
+        """Return vectors as the store would have them."""
+        if role not in self._loaded:
+            self._loaded[role] = self._load(role)
+        return self._loaded[role].embed(pixels).astype(np.float16)
+
+    def _load(self, role: str) -> Encoder:
+        name = self._names[role]
+        for config in _named_by_runs(self._db):
+            if identify(config, device=self._device).name == name:
+                return load(config, device=self._device)
+        message = (
+            f"the images to compare with have no vectors of {name}, and no run in the store names "
+            f"that encoder on this device; run `mmvp run --through embed` on them with the "
+            f"encoders of the mining, then compare again"
+        )
+        raise ValueError(message)
+
+
+def _named_by_runs(db: Database) -> Iterator[EncoderConfig]:
+    """Yield the encoders of all runs, the latest first, then the shipped ones."""
+    for run in reversed(runs.read(db)):
+        given = run.settings.get("parameters", {})
+        for role in ("clip", "ssl", "control"):
+            if role in given:
+                yield EncoderConfig.model_validate(given[role])
+    yield from (EncoderConfig(spec=f"tiny:{role}") for role in ("clip", "ssl"))
+
+
+def _pixels(item: _Item) -> NDArray[np.uint8]:
+    if item.data is not None:
+        return decode(item.data).pixels_HWC
+    return find_pixels(item.other.image, [item.location])

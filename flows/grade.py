@@ -1,0 +1,165 @@
+"""`mmvp grade`: which option rules, judges and others' graders take each stored reply for.
+
+Put here: which replies are graded, agreement with the rules, scores under each grader.
+Keep out: graders (`tasks.graders`), agreement and scores (`tasks.graders`, `tasks.scores`).
+"""
+
+import argparse
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from flows.settings import Settings
+from flows.site import hold_store
+from storage import answers, grades, questions, runs
+from storage.answers import AnswerRow
+from storage.database import Database
+from storage.grades import GradeRow
+from storage.questions import QuestionRow
+from storage.tables import SPECS
+from tasks.backends.terms import Terms
+from tasks.evaluation.asking import MMVP_VLM
+from tasks.evaluation.judging import VOTES, grade_by_server, judge_of
+from tasks.evaluation.scoring import asked_under
+from tasks.evaluation.ways import way_named
+from tasks.files import write_whole
+from tasks.graders import Given, Grade, agreement, disagreements, to_csv
+from tasks.graders.registry import RULES, grader_named
+from tasks.protocols.protocol import LOGPROBS
+from tasks.scores import score
+
+
+class Sitting(NamedTuple):
+    """A model that was asked a benchmark in a way."""
+
+    benchmark: str
+    model: str
+    protocol: str
+
+
+class Replies(NamedTuple):
+    """All questions of a benchmark, and the replies to them."""
+
+    asked: Sequence[QuestionRow]
+    given: list[Given]
+
+
+def grade_answers(
+    settings: Settings,
+    names: Sequence[str] = (),
+    judges: Sequence[str] = (),
+    to: Path | None = None,
+    *,
+    votes: int = VOTES,
+    terms: Terms = Terms(),
+) -> dict[str, Any]:
+    """Grade the replies of the latest evaluation, and store the grades.
+
+    Args:
+        settings: Where the store is.
+        names: Of graders that other packages add; the protocols' own rules always grade, to
+            compare the others with.
+        judges: Servers whose language models grade, too.
+        to: A CSV for the replies that a grader takes otherwise than the rules, if it is wanted.
+        votes: Of each judge on each reply.
+        terms: On which judges are asked.
+
+    Raises:
+        ValueError: if there are no replies in words, or a grader cannot be used.
+    """
+    graders = {name: grader_named(name) for name in dict.fromkeys([RULES, *names])}
+    asked = [judge_of(spec, votes) for spec in dict.fromkeys(judges)]
+    with hold_store(settings, "grade"):
+        db = Database(settings.store)
+        db.make(SPECS.values())
+        sittings = _sittings(db)
+        given = [one for replies in sittings.values() for one in replies.given]
+        graded = {name: [grade(one) for one in given] for name, grade in graders.items()}
+        for who in asked:
+            made = grade_by_server(db, settings.home, who, given, terms)
+            graded[who[1].name] = made
+        for made in graded.values():
+            grades.upsert(db, [GradeRow(**asdict(one)) for one in made])
+    found: list[dict[str, Any]] = []
+    differing: list[dict[str, Any]] = []
+    for name, made in graded.items():
+        by_name = {(one.question_id, one.model, one.protocol): one for one in made}
+        rules = {one.name: rule for one, rule in zip(given, graded[RULES], strict=True)}
+        for sitting, (rows, said) in sittings.items():
+            mine, own = [by_name[one.name] for one in said], [rules[one.name] for one in said]
+            told = asdict(agreement(said, own, mine))
+            found.append({**sitting._asdict(), "grader": name, **told, **_score(rows, mine)})
+            differing += disagreements(said, own, mine)
+    if to is not None:
+        write_whole(to.expanduser(), to_csv(differing).encode())
+    return {"graders": found, "disagreements": len(differing)}
+
+
+def run(options: argparse.Namespace) -> dict[str, Any]:
+    """Grade as the options say, and print a line a model and grader unless JSON is asked for."""
+    to = Path(options.to) if options.to else None
+    limits = {name: getattr(options, name) for name in Terms.model_fields}
+    terms = Terms(**{name: value for name, value in limits.items() if value is not None})
+    found = grade_answers(
+        Settings.read(), options.grader, options.judge, to, votes=options.votes, terms=terms
+    )
+    if not options.json:
+        columns = ("pairs", "pair accuracy", "agrees with rules", "kappa", "failed")
+        print("\t".join([*Sitting._fields, "grader", *columns]))
+        for row in found["graders"]:
+            shares = (row["pair_accuracy"], row["share"], row["kappa"])
+            cells = ["" if value is None else f"{value:.3f}" for value in shares]
+            named = [*(row[name] for name in (*Sitting._fields, "grader")), str(row["pairs"])]
+            print("\t".join([*named, *cells, str(row["failed"])]))
+    return found
+
+
+def _sittings(db: Database) -> dict[Sitting, Replies]:
+    """Return the replies in words of the latest evaluation."""
+    latest = runs.latest(db, "answers")
+    rows = questions.read(db, latest.mining) if latest is not None else []
+    benchmarks: dict[str, dict[str, QuestionRow]] = defaultdict(dict)
+    for row in rows:
+        benchmarks[row.benchmark][row.question_id] = row
+    found: dict[Sitting, Replies] = {}
+    for answer in answers.read(db, question_ids={row.question_id for row in rows}):
+        if answer.failure is not None or not _in_words(answer.protocol):
+            continue
+        for benchmark, asked in benchmarks.items():
+            if answer.question_id in asked:
+                sitting = Sitting(benchmark, answer.model, answer.protocol)
+                replies = found.setdefault(sitting, Replies(list(asked.values()), []))
+                replies.given.append(_given(asked[answer.question_id], answer))
+    if not found:
+        message = "no model has answered in words yet; run `mmvp evaluate` with a model that does"
+        raise ValueError(message)
+    return dict(sorted(found.items()))
+
+
+def _given(row: QuestionRow, answer: AnswerRow) -> Given:
+    return Given(
+        question_id=row.question_id,
+        model=answer.model,
+        protocol=answer.protocol,
+        question=row.question,
+        options=(row.options[0], row.options[1]),
+        reply=answer.response,
+    )
+
+
+def _in_words(name: str) -> bool:
+    """Say whether a way gives words to grade, about the options as the question has them."""
+    if name == MMVP_VLM:
+        return False
+    way = way_named(name)
+    return way.control is None and way.protocol.asks != LOGPROBS
+
+
+def _score(asked: Sequence[QuestionRow], made: Sequence[Grade]) -> dict[str, Any]:
+    """Return the accuracy under the questions' own key; what has no grade is wrong."""
+    choices = {one.question_id: one.option for one in made}
+    overall = score(asked_under(asked[0].key, asked, choices))[0]
+    names = ("pairs", "pair_accuracy", "pair_low", "pair_high", "question_accuracy", "unread")
+    return {name: getattr(overall, name) for name in names}
