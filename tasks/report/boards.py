@@ -10,7 +10,6 @@ from typing import Final, NamedTuple
 from tasks.report.evidence import MEASURED, PAIR, QUESTION, RankedRow
 from tasks.report.results import SHARES, ModelScore, Results
 
-
 RULES: Final[Mapping[str, str]] = {"mmvp-vlm-text": "text", "mmvp-vlm-group": "group"}
 """Rules by which a CLIP's pair counts otherwise than by the paper's: each is a level of its own."""
 
