@@ -54,17 +54,6 @@ def add_benchmark(verb: argparse.ArgumentParser) -> None:
     )
 
 
-def add_reported(verb: argparse.ArgumentParser) -> None:
-    """Add the options of what a report is about."""
-    verb.add_argument(
-        "--benchmark",
-        metavar="NAME",
-        help="a published benchmark that models were scored on, by its name or folder (default: "
-        "the mining)",
-    )
-    verb.add_argument("--key", choices=KEYS, help="the answer key of figures and cards (corrected)")
-
-
 def add_grading(verb: argparse.ArgumentParser) -> None:
     """Add the options of who grades replies, and where disagreements go."""
     verb.add_argument(
@@ -140,3 +129,14 @@ def _add_own_decoding(verb: argparse.ArgumentParser) -> None:
         action="store_true",
         help="leave temperature and seed to servers, for models that take no others",
     )
+
+
+def add_reported(verb: argparse.ArgumentParser) -> None:
+    """Add the options of what a report is about."""
+    verb.add_argument(
+        "--benchmark",
+        metavar="NAME",
+        help="a published benchmark that models were scored on, by its name or folder (default: "
+        "the mining)",
+    )
+    verb.add_argument("--key", choices=KEYS, help="the answer key of figures and cards (corrected)")

@@ -13,13 +13,8 @@ import sys
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final
 
-from flows.asking_options import (
-    add_asking,
-    add_benchmark,
-    add_general,
-    add_grading,
-    add_reported,
-)
+from flows.annotate_options import add_annotate
+from flows.asking_options import add_asking, add_benchmark, add_general, add_grading, add_reported
 from flows.export_options import add_import, add_questions
 from flows.options import (
     add_corpus,
@@ -64,7 +59,7 @@ NEEDS: Final[Mapping[str, Collection[str]]] = {
 TABLES: Final = (
     *("images", "paths", "refused", "pairs", "duplicates", "questions", "probes", "models"),
     *("answers", "scores", "comparisons", "conversations", "grids", "overlaps", "shards", "runs"),
-    *("proposals", "checks", "replies", "general"),
+    *("proposals", "checks", "replies", "general", "events"),
 )
 
 
@@ -149,6 +144,7 @@ def _add_service(verbs: Any) -> None:
         metavar="DIR",
         help="folder that mmvp/full runs on by schedule; may be given several times",
     )
+    add_annotate(add_verb(verbs, "annotate", "the page where people write, check, take questions"))
     status = add_verb(verbs, "status", "what is in the store, what is current, what a run would do")
     add_corpus(status)
     add_stage_options(status, tuple(STAGES))

@@ -27,6 +27,7 @@ def run(options: argparse.Namespace) -> int:
     """Run a verb; return its exit code."""
     show_logs()
     verbs: Mapping[str, Callable[[argparse.Namespace], dict[str, Any] | None]] = {
+        "annotate": _annotate,
         "up": _up,
         "status": _status,
         "show": _show,
@@ -218,6 +219,12 @@ def _up(options: argparse.Namespace) -> None:
     from flows.up import up
 
     up(Settings.read(), options.port, options.corpus or [])
+
+
+def _annotate(options: argparse.Namespace) -> dict[str, Any]:
+    from flows.annotate import run as annotate
+
+    return annotate(options)
 
 
 def _status(options: argparse.Namespace) -> dict[str, Any]:

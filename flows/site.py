@@ -122,14 +122,14 @@ def _record(run: Run, state: str) -> None:
 
 
 @contextmanager
-def hold_store(place: Settings, flow: str) -> Iterator[None]:
-    """Wait until no other run works on the store, then hold it.
+def hold_store(place: Settings, flow: str, *, wait_s: float = -1) -> Iterator[None]:
+    """Wait until no other run works on the store, then hold it; less than 0: however long it takes.
 
     The lock is the kernel's: it goes with the process that holds it, however that ends. For a
     store that is not on a local disk it holds on this machine only.
 
     Raises:
-        StoreError: if the lock cannot be made.
+        StoreError: if the lock cannot be made, or not had in time.
     """
     path = lock_path(place)
     holder = path.with_suffix(".holder")
@@ -140,7 +140,11 @@ def hold_store(place: Settings, flow: str) -> Iterator[None]:
             lock.acquire(timeout=0)
         except Timeout:
             log.warning("waiting: %s works on the store %s", _holder(holder), place.store)
-            lock.acquire(poll_interval=0.5)
+            try:
+                lock.acquire(timeout=wait_s, poll_interval=0.5)
+            except Timeout as error:
+                message = f"{_holder(holder)} works on the store {place.store}"
+                raise StoreError(message) from error
         holder.write_text(json.dumps({"flow": flow, "pid": os.getpid(), "since": time.time()}))
     except OSError as error:
         message = f"cannot lock the store at {place.store}: {error.strerror}; make {path} writable"

@@ -95,12 +95,14 @@ def remove(db: Database, corpus: str, paths: Sequence[str]) -> None:
 
 
 def images(
-    db: Database, corpora: Sequence[str], *, version: int | None = None
+    db: Database,
+    corpora: Sequence[str],
+    *,
+    version: int | None = None,
+    only: Sequence[str] | None = None,
 ) -> dict[str, list[str]]:
-    """Return the distinct images of these corpora: id -> paths, sorted by id."""
-    rows = db.read(
-        SPEC, version=version, where=any_of("corpus", corpora), columns=["image", "path"]
-    )
+    """Return the distinct images of these corpora, or `only` these: id -> paths, sorted by id."""
+    rows = db.read(SPEC, version=version, where=_where(corpora, only), columns=["image", "path"])
     held: dict[str, list[str]] = {}
     for image, path in zip(rows["image"].to_pylist(), rows["path"].to_pylist(), strict=True):
         held.setdefault(image, []).append(path)
@@ -120,19 +122,30 @@ def corpora(db: Database) -> list[str]:
 
 
 def metadata(
-    db: Database, corpora: Sequence[str], *, version: int | None = None
+    db: Database,
+    corpora: Sequence[str],
+    *,
+    version: int | None = None,
+    only: Sequence[str] | None = None,
 ) -> dict[str, Metadata]:
     """Return what is told of the distinct images of these corpora: id -> metadata, sorted by id.
+
+    With `only`, of these images alone.
 
     Of an image with several files, a label or an attribute counts if all files that state it
     agree; the caption is that of the first file by corpus and path that has one.
     """
     told = ["image", "label", "caption", "attributes"]
-    rows = db.read(SPEC, version=version, where=any_of("corpus", corpora), columns=told)
+    rows = db.read(SPEC, version=version, where=_where(corpora, only), columns=told)
     files: dict[str, list[_Told]] = {}
     for image, *said in zip(*(column.to_pylist() for column in rows.columns), strict=True):
         files.setdefault(image, []).append(_Told(*said))
     return {image: _metadata(held) for image, held in sorted(files.items())}
+
+
+def _where(corpora: Sequence[str], only: Sequence[str] | None) -> str:
+    where = any_of("corpus", corpora)
+    return where if only is None else f"{where} AND {any_of('image', only)}"
 
 
 class _Told(NamedTuple):

@@ -39,9 +39,11 @@ from tasks.evaluation.candidates import (
 from tasks.evaluation.contrast import contrast
 from tasks.evaluation.jobs import Sitting, ask_models
 from tasks.evaluation.journal import ANSWERS, Journal
+from tasks.evaluation.people import score_people
 from tasks.evaluation.remote import ask_server
 from tasks.evaluation.requests import ToAsk, by_pair, fingerprints, list_asked
 from tasks.evaluation.scoring import asked_before, score_all
+from tasks.people import PEOPLE
 from tasks.progress import Progress
 from tasks.shards import record
 from tasks.stage import Context, Outcome, Receipts, Site, Stage, made_by
@@ -222,9 +224,12 @@ def _score(context: Context, failed: Mapping[AnswerName, str]) -> None:
     out = set() if context.config.allow_incomplete else {(n.model, n.protocol) for n in failed}
     candidates = [one for one in plan.candidates if (one.model, one.way) not in out]
     if context.facts["published"]:
-        candidates += asked_before(given, len(plan.questions), _names(plan.candidates))
+        by_models = [row for row in given if row.protocol != PEOPLE]
+        candidates += asked_before(by_models, len(plan.questions), _names(plan.candidates))
     choices = {row.name: row.choice for row in given}
     rows, compared = score_all(mining, plan.questions, candidates, choices)
+    people, among_people = score_people(mining, plan.questions, given)
+    rows, compared = rows + people, compared + among_people
     if context.facts["published"]:
         scores.upsert(db, rows)
     else:

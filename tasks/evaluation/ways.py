@@ -17,6 +17,7 @@ from typing import Final, NamedTuple
 
 from tasks.benchmarks.question import Question, written
 from tasks.evaluation.asking import BLANK, MMVP_VLM, NO_IMAGE, Asked, Manner, Picture
+from tasks.people import PEOPLE
 from tasks.protocols import protocol_named
 from tasks.protocols.protocol import Prompt, Protocol
 
@@ -133,6 +134,8 @@ def about(name: str) -> str:
     Raises:
         ValueError: if there is no such protocol or control.
     """
+    if name == PEOPLE:
+        return "people: one image at a time, two options, no limit of time"
     if name == MMVP_VLM:
         return "a CLIP: the text of each image must be nearer to it than to the other image"
     way = way_named(name)

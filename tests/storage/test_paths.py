@@ -113,6 +113,7 @@ def test_images_are_distinct_and_know_their_files(db):
 
     held = paths.images(db, ["/photos"])
 
+    assert paths.images(db, ["/photos"], only=["zz", "bb"]) == {"zz": held["zz"]}
     assert list(held.items()) == [
         ("aa", ["/photos/b.png"]),
         ("zz", ["/photos/a.png", "/photos/c.png"]),
@@ -142,6 +143,7 @@ def test_an_image_of_one_file_has_the_metadata_of_its_file(db):
         "bb": told(),
     }
     assert paths.metadata(db, []) == {}
+    assert paths.metadata(db, ["/photos"], only=["bb"]) == {"bb": told()}
     assert paths.metadata(db, ["/photos"], version=0) == {}
 
 

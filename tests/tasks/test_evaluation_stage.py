@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from storage import answers, comparisons, models, questions, scores, shards
 from storage.database import Database
+from storage.questions import RANDOM
 from storage.receipts import Receipt
 from tasks import embed, ingest
 from tasks.embed import EmbedConfig
@@ -235,6 +236,37 @@ def test_an_answer_that_is_gone_is_asked_for_again(world):
 
     assert stage.run(world.asking()).new == 1
     assert answers_of(world) == before
+
+
+def test_people_who_took_a_whole_benchmark_keep_their_scores_when_models_are_scored(world):
+    asked = questions.read(world.site.db, MINING, benchmark=RANDOM)
+    given = [
+        answers.AnswerRow(
+            question_id=row.question_id,
+            model="people:ada",
+            protocol="people",
+            request="0" * 64,
+            response=row.answer,
+            choice=row.answer,
+            scores=None,
+            failure=None,
+        )
+        for row in asked
+    ]
+    before = scores.read(world.site.db, MINING)
+    answers.upsert(world.site.db, given)
+
+    stage.run(world.asking(world.idle()))
+
+    rows = scores.read(world.site.db, MINING)
+    people = [row for row in rows if row.protocol == "people"]
+    assert [row for row in rows if row not in people] == before
+    assert {(row.benchmark, row.model, row.pair_accuracy) for row in people} == {
+        (RANDOM, "people:ada", 1.0)
+    }
+    world.site.db.delete(answers.SPEC, where="protocol = 'people'")
+    stage.run(world.asking(world.idle()))
+    assert scores.read(world.site.db, MINING) == before
 
 
 def test_no_model_is_asked_with_another_encoders_tokens(world):

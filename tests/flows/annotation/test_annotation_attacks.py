@@ -1,0 +1,383 @@
+"""What strangers and careless people send: answered or refused, nothing gets in or is lost."""
+
+import asyncio
+import json
+import resource
+import socket
+import stat
+import uuid
+
+import httpx
+import pytest
+from starlette.responses import JSONResponse
+
+from flows.annotation.guard import Guard
+from flows.cli import build_parser
+from flows.commands import run
+from storage.database import Database, StoreError
+from tasks.annotation.journal import read_all
+from tests.flows.annotation.site import MINING, Site, make_home
+from tests.tasks.annotation.acts import WHOLE
+
+STORM = 1_000
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    place = tmp_path_factory.mktemp("attacks")
+    make_home(place / "home", place / "photos")
+    with Site(place / "home", "--annotators", "ada", "grace", "--adjudicators", "judy") as started:
+        started.read_links()
+        yield started
+
+
+def given(client, mode="write", **options):
+    answer = client.post("/api/next", json={"mode": mode, **options})
+    answer.raise_for_status()
+    return answer.json()
+
+
+def act(kind, subject, event_id=None, **body):
+    return {
+        "event_id": event_id or uuid.uuid4().hex,
+        "kind": kind,
+        "subject": subject,
+        "body": body,
+    }
+
+
+def send(client, who, *acts):
+    return client.post("/api/acts", json={"who": who, "mining": MINING, "acts": acts})
+
+
+def events_of(site):
+    db = Database(str(site.home / "store"))
+    return {event.event_id: event for event in read_all(db, site.home / "annotation", MINING)}
+
+
+PRIVATE = ("/api/about", "/api/progress", "/api/told/x", "/images/" + "0" * 64)
+
+
+@pytest.mark.parametrize("token", [None, "", "wrong", "x" * 4_000])
+def test_without_a_token_of_ours_nothing_is_told_and_nothing_is_taken(site, token):
+    headers = {} if token is None else {"Cookie": f"mmvp-annotation-{site.port}={token}"}
+    before = events_of(site)
+    with site.client(**headers) as client:
+        assert [client.get(path).status_code for path in PRIVATE] == [401] * len(PRIVATE)
+        assert client.post("/api/next", json={"mode": "write"}).status_code == 401
+        assert send(client, "ada", act("draft", "x")).status_code == 401
+        assert client.post("/enter", json={"token": token}).status_code == 401
+        assert client.post("/enter", json={"token": {"$ne": 1}}).status_code == 401
+        shell = client.get("/")
+
+    assert shell.status_code == 200
+    assert "ada" not in shell.text
+    assert events_of(site) == before
+
+
+def test_a_link_opens_the_page_once_and_leaves_no_token_behind(site):
+    with site.client() as client:
+        answer = client.post("/enter", json={"token": site.tokens["ada"]})
+        cookie = answer.headers["set-cookie"]
+        assert answer.json() == {"who": "ada"}
+        assert client.get("/api/about").json()["who"] == "ada"
+
+    assert "HttpOnly" in cookie
+    assert "SameSite=strict" in cookie
+    kept = site.home / "annotation" / "people.json"
+    assert stat.S_IMODE(kept.stat().st_mode) == 0o600
+    for path in (site.home / "annotation").rglob("*"):
+        if path.is_file():
+            assert site.tokens["ada"] not in path.read_text(), path
+    assert site.tokens["ada"] not in "".join(site.said)
+
+
+def test_every_answer_tells_the_browser_to_stay_here(site):
+    with site.client() as client:
+        answers = [client.get("/"), client.get("/api/about"), client.get("/nothing")]
+
+    for answer in answers:
+        policy = answer.headers["content-security-policy"]
+        assert "default-src 'none'" in policy
+        assert "unsafe" not in policy
+        assert answer.headers["x-content-type-options"] == "nosniff"
+        assert answer.headers["cache-control"] == "no-store"
+
+
+@pytest.mark.parametrize(
+    ("headers", "status", "why"),
+    [
+        ({"Host": "evil.example"}, 421, "a name of another site leads here"),
+        ({"Host": "evil.example", "Origin": "http://evil.example"}, 421, "and it calls itself so"),
+        ({"Origin": "http://evil.example"}, 403, "a page of another site sends it"),
+        ({"Origin": "null"}, 403, "a page in a sandbox sends it"),
+        ({"Origin": ""}, 403, "nobody says where it is from"),
+        ({"Content-Type": "text/plain"}, 415, "a form sends it"),
+    ],
+)
+def test_what_our_own_page_does_not_send_is_refused(site, headers, status, why):
+    with site.client("ada") as client:
+        told = json.dumps({"mode": "write"})
+        headers = {"Content-Type": "application/json"} | headers
+
+        assert client.post("/api/next", content=told, headers=headers).status_code == status, why
+
+
+@pytest.mark.parametrize("method", ["PUT", "DELETE", "OPTIONS", "PATCH", "TRACE"])
+def test_other_methods_are_refused(site, method):
+    with site.client("ada") as client:
+        assert client.request(method, "/api/acts").status_code == 405
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/images/../../../etc/passwd",
+        "/images/..%2f..%2f..%2fetc%2fpasswd",
+        "/images/%2e%2e/%2e%2e/etc/passwd",
+        "/images//etc/passwd",
+        "/images/" + "0" * 64,
+        "/images/" + "0" * 64 + "%00",
+        "/static/../app.py",
+        "/static/..%2fapp.py",
+        "/static/%2e%2e%2f%2e%2e%2fsettings.py",
+        "/static/page.html",
+        "/../people.json",
+    ],
+)
+def test_no_path_leads_to_a_file(site, path):
+    with socket.create_connection(("127.0.0.1", site.port), timeout=10) as raw:
+        cookie = f"mmvp-annotation-{site.port}={site.tokens['ada']}"
+        head = f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{site.port}\r\nCookie: {cookie}\r\n"
+        raw.sendall(f"{head}Connection: close\r\n\r\n".encode())
+        answer = read_to_end(raw)
+
+    assert answer.startswith(b"HTTP/1.1 404"), answer[:200]
+    assert b"root:" not in answer
+
+
+def read_to_end(raw):
+    parts = []
+    while part := raw.recv(65536):
+        parts.append(part)
+    return b"".join(parts)
+
+
+def test_an_image_of_a_pair_is_sent_as_what_it_is(site):
+    with site.client("ada") as client:
+        image = given(client)["images"][0]
+        whole, small = client.get(f"/images/{image}"), client.get(f"/images/{image}/small")
+
+    assert whole.headers["content-type"] == small.headers["content-type"] == "image/png"
+    assert whole.content.startswith(b"\x89PNG")
+    assert "private" in whole.headers["cache-control"]
+
+
+def test_ten_megabytes_are_refused_before_they_are_sent(site):
+    with socket.create_connection(("127.0.0.1", site.port), timeout=10) as raw:
+        raw.sendall(post_head(site, "ada", "Content-Length: 10485760"))
+        answer = read_to_end(raw)
+
+    assert answer.startswith(b"HTTP/1.1 413")
+
+
+def test_ten_megabytes_of_unknown_length_are_refused_on_the_way(site):
+    before = events_of(site)
+    part = b"8000\r\n" + b"x" * 0x8000 + b"\r\n"
+    with socket.create_connection(("127.0.0.1", site.port), timeout=10) as raw:
+        raw.sendall(post_head(site, "ada", "Transfer-Encoding: chunked"))
+        try:
+            for _ in range(10 * 1024 * 1024 // 0x8000):
+                raw.sendall(part)
+            answer = read_to_end(raw)
+        except ConnectionError:
+            answer = b""  # the server hung up while we were sending
+
+    assert answer[:12] in {b"HTTP/1.1 413", b""}
+    assert events_of(site) == before
+
+
+def post_head(site, who, *lines):
+    head = [
+        "POST /api/acts HTTP/1.1",
+        f"Host: 127.0.0.1:{site.port}",
+        f"Origin: {site.url}",
+        "Content-Type: application/json",
+        *lines,
+    ]
+    if who:
+        head.append(f"Cookie: mmvp-annotation-{site.port}={site.tokens[who]}")
+    return ("\r\n".join(head) + "\r\n\r\n").encode()
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"null", b"[]", b"{", b"\xff", b"[" * 100_000, b'{"who":"ada","mining":"%s","acts":{}}'],
+)
+def test_a_body_that_is_not_ours_is_refused(site, content):
+    content = content.replace(b"%s", MINING.encode())
+    with site.client("ada") as client:
+        answer = client.post(
+            "/api/acts", content=content, headers={"Content-Type": "application/json"}
+        )
+
+    assert answer.status_code in {403, 422}
+
+
+def test_nobody_acts_as_another_or_on_what_another_was_given(site):
+    with site.client("ada") as ada, site.client("grace") as grace:
+        mine, hers = given(ada)["subject"], given(grace)["subject"]
+        assert mine != hers
+
+        assert send(ada, "grace", act("draft", hers, question="?")).status_code == 403
+        (refused,) = send(ada, "ada", act("draft", hers, question="?")).json()["refused"]
+        assert "not given to ada" in refused["why"]
+        assert ada.post("/api/next", json={"mode": "write", "subject": hers}).status_code == 403
+        assert ada.get(f"/api/told/{hers}").status_code == 403
+        assert ada.post("/api/next", json={"mode": "adjudicate"}).status_code == 403
+        unknown = send(ada, "ada", act("draft", "0" * 32), act("judged", mine, verdict="clear"))
+        assert len(unknown.json()["refused"]) == 2
+
+    assert not any(
+        event.subject == hers and event.who == "ada" for event in events_of(site).values()
+    )
+
+
+def test_a_checker_is_told_one_image_and_nothing_of_the_answer_until_both_are_answered(site):
+    with site.client("ada") as ada, site.client("grace") as grace:
+        pair = given(ada)["subject"]
+        assert send(ada, "ada", act("written", pair, **WHOLE)).json() == {"refused": []}
+        item = given(grace, "check")
+
+        assert item["question"] == "Is there a hat?"
+        assert not {"images", "key", "difference", "pattern", "answers"} & item.keys()
+        early = send(grace, "grace", act("judged", item["subject"], verdict="clear", note=""))
+        assert "without an answer" in early.json()["refused"][0]["why"]
+        other = "f" * 64
+        elsewhere = act("answered", item["subject"], image=other, choice=1)
+        assert send(grace, "grace", elsewhere).json()["refused"]
+        listed = grace.get("/api/progress?whole").json()["questions"]
+        assert [row["question"] for row in listed] == [None]
+        assert given(ada, "check") == {"mode": None}, "nobody checks the own question"
+
+
+def test_an_act_that_is_sent_twice_counts_once_and_a_forged_twin_is_refused(site):
+    with site.client("ada") as client:
+        pair = given(client)["subject"]
+        one = act("draft", pair, question="Is it on?")
+        assert send(client, "ada", one).json() == {"refused": []}
+        assert send(client, "ada", one, one).json() == {"refused": []}
+        twin = one | {"body": {"question": "Is it off?"}}
+        assert "says something else" in send(client, "ada", twin).json()["refused"][0]["why"]
+        with site.client("grace") as grace:
+            given(grace)
+            assert send(grace, "grace", one).json()["refused"]
+
+    assert events_of(site)[one["event_id"]].body["question"] == "Is it on?"
+
+
+def test_a_thousand_requests_at_once_are_answered_or_refused_and_what_was_saved_outlives_a_kill(
+    site,
+):
+    with site.client("ada") as client:
+        pair = given(client)["subject"]
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 8_192), hard))
+    acts = [act("draft", pair, question=f"Is it {n}?") for n in range(STORM)]
+
+    answers = asyncio.run(storm(site, acts))
+    site.kill()
+    events = events_of(site)
+    site.start()
+
+    saved = {one["event_id"] for one, status in zip(acts, answers, strict=True) if status == 200}
+    assert set(answers) <= {200, 401, 503}
+    assert len(saved) > STORM / 2
+    assert saved <= events.keys()
+    strangers = [one["event_id"] for one in acts[::10]]
+    assert not events.keys() & set(strangers)
+    with site.client("ada") as client:
+        assert given(client, subject=pair)["draft"]["question"].startswith("Is it ")
+
+
+async def storm(site, acts):
+    """Send each act on a connection of its own, every tenth without a token; return statuses."""
+
+    async def one(number, each):
+        body = json.dumps({"who": "ada", "mining": MINING, "acts": [each]}).encode()
+        head = post_head(site, "ada" if number % 10 else None, f"Content-Length: {len(body)}")
+        reader, writer = await asyncio.open_connection("127.0.0.1", site.port)
+        writer.write(head + body)
+        line = await reader.readline()
+        writer.close()
+        return int(line.split()[1])
+
+    return await asyncio.gather(*(one(number, each) for number, each in enumerate(acts)))
+
+
+def test_questions_with_markup_come_back_as_the_text_that_they_are(site):
+    text = "<img src=x onerror=alert(1)>{{7*7}}'; DROP TABLE events;--\u202e"
+    with site.client("ada") as client:
+        pair = given(client)["subject"]
+        assert send(client, "ada", act("draft", pair, question=text)).json() == {"refused": []}
+        told = client.post("/api/next", json={"mode": "write", "subject": pair})
+
+    assert told.json()["draft"]["question"] == text
+    assert told.headers["content-type"] == "application/json"
+
+
+def test_only_one_page_serves_a_home(site, monkeypatch):
+    monkeypatch.setenv("MMVP_HOME", str(site.home))
+
+    with pytest.raises(StoreError, match="another `mmvp annotate` serves"):
+        run_annotate(build_parser().parse_args(["annotate", "--annotators", "mallory"]))
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--host", "0.0.0.0", "--annotators", "ada"], "--public-url"),
+        (["--annotators", "../ada"], "cannot be a name"),
+        ([], "give names with --annotators"),
+        (["--annotators", "ada", "--overlap", "0"], "--overlap must be at least 1"),
+    ],
+)
+def test_what_is_not_safe_or_sensible_is_not_started(tmp_path, monkeypatch, options, words):
+    make_home(tmp_path / "home", tmp_path / "photos", count=1)
+    monkeypatch.setenv("MMVP_HOME", str(tmp_path / "home"))
+    monkeypatch.delenv("MMVP_STORE", raising=False)
+    parsed = build_parser().parse_args(["annotate", "--port", "0", *options])
+    with pytest.raises(ValueError, match=words):
+        run_annotate(parsed)
+    assert run(parsed) == 1
+
+
+def run_annotate(parsed):
+    from flows.annotate import run
+
+    return run(parsed)
+
+
+def test_a_page_behind_a_proxy_answers_to_its_public_name_alone():
+    async def page(scope, receive, send):
+        await JSONResponse({})(scope, receive, send)
+
+    origin = "https://annotate.example"
+    guarded = httpx.ASGITransport(Guard(page, [origin]))
+
+    async def statuses():
+        async with httpx.AsyncClient(transport=guarded) as client:
+            return [
+                (await client.get("https://annotate.example/")).status_code,
+                (await client.get("http://127.0.0.1:4300/")).status_code,
+                *[
+                    (
+                        await client.post(
+                            "https://annotate.example/enter", json={}, headers={"Origin": where}
+                        )
+                    ).status_code
+                    for where in (origin, "http://annotate.example", "http://127.0.0.1:4300")
+                ],
+            ]
+
+    assert asyncio.run(statuses()) == [200, 421, 200, 403, 403]

@@ -1,0 +1,345 @@
+"""The page in a real browser: people at work, connections that break, a server that is killed."""
+
+import io
+import re
+import shutil
+import time
+from contextlib import contextmanager
+
+import pytest
+from PIL import Image, ImageStat
+from playwright.sync_api import expect, sync_playwright
+
+from flows.annotate import served
+from storage import answers, comparisons, events, proposals, scores
+from storage.database import Database
+from tasks.annotation.outcome import (
+    accepted,
+    proposals_of,
+    read_progress,
+    read_state,
+    verdicts_of,
+)
+from tests.flows.annotation.site import MINING, Site, make_home
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+OPTIONS = (
+    *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"),
+    *("--disable-background-networking", "--disable-component-update"),
+)
+PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """Debian's Chromium; without it these tests fail: the page was never seen then."""
+    assert CHROMIUM, "the page is tested in Chromium: apt-get install chromium"
+    with sync_playwright() as driver:
+        started = driver.chromium.launch(executable_path=CHROMIUM, args=list(OPTIONS))
+        yield started
+        started.close()
+
+
+@pytest.fixture
+def home(tmp_path):
+    """A home with two pairs."""
+    make_home(tmp_path / "home", tmp_path / "photos", count=2, questions_too=True)
+    return tmp_path / "home"
+
+
+@contextmanager
+def entered(browser, site, who, **options):
+    """The page of a person, who has just opened the link; complaints of the browser fail."""
+    context = browser.new_context(**options)
+    page = context.new_page()
+    page.set_default_timeout(15_000)
+    wrong, hosts = [], set()
+    page.on("pageerror", lambda error: wrong.append(str(error)))
+    page.on("dialog", lambda dialog: wrong.append(dialog.message))
+    page.on("request", lambda request: hosts.add(request.url.split("/")[2]))
+    page.on(
+        "console",
+        lambda said: (
+            wrong.append(said.text)
+            if said.type == "error" and "Failed to load resource" not in said.text
+            else None
+        ),
+    )
+    page.goto(site.link(who))
+    expect(page.locator("main")).to_have_attribute("data-mode", re.compile("."))
+    yield page
+    context.close()
+    assert wrong == []
+    assert hosts == {f"127.0.0.1:{site.port}"}
+
+
+def saved(page):
+    expect(page.locator("#save")).to_have_attribute("data-state", "saved")
+
+
+def in_mode(page, mode):
+    expect(page.locator("main")).to_have_attribute("data-mode", mode)
+
+
+def write(page, question, options=("Yes", "No"), pattern="Text"):
+    """Write a question with the keyboard alone; image a has the first option. Return the pair."""
+    in_mode(page, "write")
+    subject = page.get_attribute("main", "data-subject")
+    keys = page.keyboard
+    keys.press("d")
+    keys.type("They differ.")
+    keys.press("Tab")
+    keys.type(question)
+    for text in options:
+        keys.press("Tab")
+        keys.type(text)
+    keys.press("Escape")
+    keys.press("a")
+    keys.press("p")
+    keys.type(pattern)
+    keys.press("Control+Enter")
+    expect(page.locator("main")).not_to_have_attribute("data-subject", subject)
+    return subject
+
+
+def test_two_annotators_write_check_disagree_and_a_third_decides(browser, home):
+    options = ["--annotators", "ada", "grace", "--adjudicators", "judy"]
+    with Site(home, *options) as site:
+        site.read_links()
+        assert served(home) == site.url
+        with entered(browser, site, "ada") as ada, entered(browser, site, "grace") as grace:
+            assert ada.url == f"{site.url}/", "no token stays in the address"
+            pairs = [page.get_attribute("main", "data-subject") for page in (ada, grace)]
+            assert len(set(pairs)) == 2, "nobody works twice"
+            write(ada, "Is there a hat?")
+            write(grace, "Is it red?", ("Red", "Blue"), "Color")
+            db = Database(str(home / "store"))
+            keys = {row.question: row for row in proposals_of(read_state(db, home, MINING), MINING)}
+
+            check(ada, keys, right=True)
+            ada.keyboard.press("c")
+            in_mode(ada, "nothing")
+            check(grace, keys, right=False)
+            grace.keyboard.press("a")
+            grace.keyboard.type("It could be a cap.")
+            grace.keyboard.press("Enter")
+            in_mode(grace, "nothing")
+
+            with entered(browser, site, "judy", color_scheme="dark") as judy:
+                in_mode(judy, "adjudicate")
+                expect(judy.locator("main")).to_contain_text("grace: It could be a cap.")
+                expect(judy.locator("td.differs")).to_have_count(3)
+                judy.keyboard.press("y")
+                judy.keyboard.type("A cap is a hat.")
+                judy.keyboard.press("Enter")
+                in_mode(judy, "nothing")
+                expect(judy.locator("#counts")).to_contain_text("2 of 2 pairs accepted")
+                expect(judy.locator("#counts")).to_contain_text("complete")
+            ada.get_by_role("button", name="Progress").click()
+            expect(ada.locator("main")).to_contain_text("A cap is a hat.")
+            expect(ada.locator(".chip.accepted")).to_have_count(3)
+        ended = site.stop()
+
+    assert (ended["complete"], ended["accepted"], ended["disputed"]) == (True, 2, 0)
+    state = read_state(db, home, MINING)
+    rows = proposals.read(db, MINING)
+    assert {row.writer for row in rows} == {"people:ada", "people:grace"}
+    assert rows == accepted(state, MINING)
+    said = {row.checker: row for row in verdicts_of(state)}
+    assert (said["people:ada"].verdict, said["people:ada"].blind) == ("clear", True)
+    assert (said["people:grace"].verdict, said["people:grace"].note) == (
+        "ambiguous",
+        "It could be a cap.",
+    )
+    assert read_progress(db, home, MINING).complete
+    assert {event.who for event in events.read(db, MINING)} == {"ada", "grace", "judy", "server"}
+    assert served(home) is None
+
+
+def check(page, keys, *, right):
+    """Answer about each image of the other's question, one way or the other."""
+    page.keyboard.press("m")
+    in_mode(page, "check")
+    for _ in range(2):
+        picture = page.locator(".stage.of1 img")
+        source = picture.get_attribute("src")
+        row = keys[page.locator(".question").text_content()]
+        is_a = source.endswith(row.image_a)
+        page.keyboard.press("1" if is_a == right else "2")
+        expect(page.locator(f'.stage.of1 img[src="{source}"]')).to_have_count(0)
+    expect(page.locator(".answers")).to_be_visible()
+    expect(page.locator("td.same")).to_have_count(2 if right else 0)
+
+
+def test_no_keystroke_that_was_shown_as_saved_is_lost(browser, home):
+    with Site(home, "--annotators", "ada") as site:
+        site.read_links()
+        with entered(browser, site, "ada") as page:
+            pair = page.get_attribute("main", "data-subject")
+            page.keyboard.press("q")
+            page.keyboard.type("Is")
+            page.reload()
+            field = page.locator("[name=question]")
+            expect(field).to_have_value("Is")
+            saved(page)
+
+            page.context.set_offline(True)
+            type_on(field, " there")
+            expect(page.locator("#save")).to_have_attribute("data-state", "offline")
+            page.context.set_offline(False)
+            saved(page)
+            assert asked(home, pair) == "Is there"
+
+            shown = type_until_killed(page, field, site, " a hat on the table, or is it a cap?")
+            assert asked(home, pair).startswith(shown)
+            type_on(field, "!!")
+            expect(page.locator("#save")).to_have_attribute("data-state", "offline")
+            typed = field.input_value()
+            other = page.context.new_page()
+            page.close()
+            site.start()
+            other.goto(site.url)
+            expect(other.locator("[name=question]")).to_have_value(typed)
+            saved(other)
+            assert asked(home, pair) == typed
+            site.kill()
+            assert asked(home, pair) == typed
+            site.start()
+
+
+def type_on(field, text):
+    """Type at the end of what is there."""
+    field.press("End")
+    field.press_sequentially(text)
+
+
+def type_until_killed(page, field, site, text):
+    """Type, kill the server in the middle of it; return the last text that was shown as saved."""
+    shown = ""
+    for number, letter in enumerate(text):
+        type_on(field, letter)
+        time.sleep(0.03)
+        value = field.input_value()
+        if page.get_attribute("#save", "data-state") == "saved":
+            shown = value
+        if number == len(text) // 2:
+            site.kill()
+    assert shown, "something was shown as saved while we typed"
+    return shown
+
+
+def asked(home, pair):
+    """The question as the disk has it."""
+    db = Database(str(home / "store"))
+    return read_state(db, home, MINING).sheet("ada", pair).draft.question
+
+
+def test_participants_take_the_test_and_join_the_leaderboard(browser, home):
+    with Site(home, "--study", "--annotators", "joan", "kay") as site:
+        site.read_links()
+        db = Database(str(home / "store"))
+        with entered(browser, site, "joan") as joan, entered(browser, site, "kay") as kay:
+            for number in range(4):
+                expect(joan.locator(".step")).to_have_text(f"Question {number + 1} of 4")
+                expect(joan.locator(".stage img")).to_have_count(1)
+                expect(joan.locator("main")).not_to_contain_text("picture")
+                joan.keyboard.press("1")
+            in_mode(joan, "nothing")
+            kay.keyboard.press("0")
+            expect(kay.locator(".step")).to_have_text("Question 2 of 4")
+            kay.keyboard.press("b")
+            expect(kay.locator(".choice.taken")).to_contain_text("Cannot tell")
+            kay.keyboard.press("g")
+            kay.keyboard.type("too small")
+            kay.keyboard.press("Enter")
+            expect(kay.locator(".flagged")).to_contain_text("too small")
+            saved(kay)
+        assert site.stop()["people"] == {"joan": 4, "kay": 1}
+
+    state = read_state(db, home, MINING)
+    assert {len(order) for order in state.orders.values()} == {4}
+    assert [list(flags.values()) for flags in state.flags.values() if flags] == [["too small"]]
+    given = answers.read(db, models=["people:joan", "people:kay"])
+    assert [(row.model, row.choice) for row in given] == [("people:joan", "odd")] * 4
+    (row,) = [row for row in scores.read(db, MINING) if row.pattern is None]
+    assert (row.model, row.protocol, row.pairs) == ("people:joan", "people", 2)
+    assert (row.pair_accuracy, row.question_accuracy, row.same_answer) == (0, 0.5, 1)
+    assert row.pair_high > 0.5
+    assert row.question_low < 0.5 < row.question_high or row.question_low == row.question_high
+    assert comparisons.read(db, MINING) == []
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory):
+    """A page with three pairs for two annotators."""
+    place = tmp_path_factory.mktemp("shared")
+    make_home(place / "home", place / "photos", count=3)
+    with Site(place / "home", "--annotators", "ada", "grace") as started:
+        started.read_links()
+        yield started
+
+
+def test_zoom_is_at_the_same_place_in_both_images_and_flicker_shows_one(browser, shared):
+    with entered(browser, shared, "ada") as page:
+        frames = page.locator(".frame")
+        box = frames.first.bounding_box()
+        page.mouse.move(box["x"] + box["width"] / 4, box["y"] + box["height"] / 4)
+        page.mouse.wheel(0, -300)
+        expect(page.locator(".stage")).to_have_attribute("data-scale", "2.72")
+        styles = [page.locator(".frame img").nth(n).get_attribute("style") for n in (0, 1)]
+        assert styles[0] == styles[1]
+        assert "translate(43" in styles[0]
+
+        page.keyboard.press("z")
+        expect(page.locator(".stage")).to_have_attribute("data-scale", "1.00")
+        page.keyboard.press("x")
+        expect(frames.nth(0)).to_be_hidden()
+        page.keyboard.press("f")
+        expect(frames.nth(1)).to_be_hidden()
+        expect(frames.nth(0)).to_be_hidden()
+        page.keyboard.press("Escape")
+        expect(frames.nth(0)).to_be_visible()
+        expect(frames.nth(1)).to_be_visible()
+
+        page.keyboard.press("?")
+        expect(page.locator("dialog")).to_contain_text("flicker between the images")
+        page.keyboard.press("Escape")
+        expect(page.locator(".told")).to_contain_text("picture 1")
+        expect(page.locator(".told")).to_contain_text("place")
+
+
+MARKUP = '<img src=x onerror="alert(1)"><script>alert(2)</script> {{7*7}}'
+
+
+def test_markup_is_text_and_the_page_fits_a_phone_in_both_themes(browser, shared):
+    with entered(browser, shared, "ada") as ada:
+        write(ada, MARKUP, (MARKUP + "1", MARKUP + "2"))
+    brightness = {}
+    for scheme in ("light", "dark"):
+        with entered(browser, shared, "grace", color_scheme=scheme, **PHONE) as page:
+            in_mode(page, "write")
+            assert content_width(page) == 390
+            brightness[scheme] = mean_brightness(page)
+            page.get_by_role("button", name="Check").click()
+            expect(page.locator(".question")).to_have_text(MARKUP)
+            expect(page.locator(".choice").nth(0)).to_contain_text(MARKUP + "1")
+            expect(page.locator("main script")).to_have_count(0)
+            assert content_width(page) == 390
+            page.get_by_role("button", name="Progress").click()
+            in_mode(page, "progress")
+            assert content_width(page) == 390
+    assert brightness["light"] > 200
+    assert brightness["dark"] < 60
+
+
+def content_width(page):
+    """The width that the page needs, in CSS pixels."""
+    session = page.context.new_cdp_session(page)
+    return session.send("Page.getLayoutMetrics")["cssContentSize"]["width"]
+
+
+def mean_brightness(page):
+    """The mean brightness of the lower half, where the form is."""
+    picture = Image.open(io.BytesIO(page.screenshot())).convert("L")
+    width, height = picture.size
+    return ImageStat.Stat(picture.crop((0, height * 2 // 3, width, height))).mean[0]
