@@ -30,12 +30,12 @@ from flows.annotation.people import People
 from flows.annotation.works import Study, Writing
 from flows.settings import Settings
 from flows.up import write_secret
-from storage import proposals, questions, runs
+from storage import checks, proposals, questions, runs
 from storage.database import Database, StoreError
 from storage.questions import MINED, QuestionRow
 from storage.tables import SPECS
 from tasks.annotation.material import Material
-from tasks.annotation.outcome import FOLDER, proposals_of
+from tasks.annotation.outcome import FOLDER, checks_of, proposals_of
 from tasks.annotation.pictures import Pictures
 from tasks.annotation.state import Rules, State
 
@@ -187,8 +187,13 @@ def _writing(
     rules = _rules(options, wanted=selected or len(material.rows), people=people)
 
     def publish(state: State) -> Callable[[], None]:
-        rows = proposals_of(state, mining)
-        return lambda: proposals.upsert(db, rows)
+        rows, found = proposals_of(state, mining), checks_of(state, mining)
+
+        def write() -> None:
+            proposals.upsert(db, rows)
+            checks.upsert(db, found)
+
+        return write
 
     desk = Desk(db, folder, mining, material.pairs, rules, publish=publish)
     return desk, Writing(desk, material, people), corpora

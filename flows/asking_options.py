@@ -1,4 +1,4 @@
-"""The options of `mmvp evaluate`: who is asked what, and how.
+"""The options of `mmvp evaluate`: who is asked what, and how; and of a report about it.
 
 Put here: options and their help.
 Keep out: what they do (`flows.commands`).
@@ -7,6 +7,8 @@ Keep out: what they do (`flows.commands`).
 import argparse
 
 from flows.writing_options import add_terms
+
+KEYS = ("original", "corrected", "excluded")
 
 
 def add_asking(verb: argparse.ArgumentParser) -> None:
@@ -41,9 +43,7 @@ def add_benchmark(verb: argparse.ArgumentParser) -> None:
         help="a published benchmark's folder or CSV, as MMVP's and MMVP-VLM's (default: the mined)",
     )
     verb.add_argument("--answers", metavar="FILE", help="score the answers in this file instead")
-    verb.add_argument(
-        "--key", choices=("original", "corrected", "excluded"), help="the answer key to print"
-    )
+    verb.add_argument("--key", choices=KEYS, help="the answer key to print")
     verb.add_argument("--name", metavar="MODEL", help="what to call the model of --answers")
     verb.add_argument(
         "--draw-seed",
@@ -119,3 +119,14 @@ def _add_models(verb: argparse.ArgumentParser) -> None:
         help="models to ask: folders, hub names, openai:NAME, openai:NAME@URL, anthropic:NAME, "
         "gemini:NAME",
     )
+
+
+def add_reported(verb: argparse.ArgumentParser) -> None:
+    """Add the options of what a report is about."""
+    verb.add_argument(
+        "--benchmark",
+        metavar="NAME",
+        help="a published benchmark that models were scored on, by its name or folder (default: "
+        "the mining)",
+    )
+    verb.add_argument("--key", choices=KEYS, help="the answer key of figures and cards (corrected)")

@@ -3,7 +3,6 @@
 Run it by hand with `mmvp evaluate --benchmark DIR --model MODEL`.
 """
 
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,13 +12,13 @@ from flows.embed import CLIP, SSL, embed
 from flows.ingest import ingest
 from flows.site import Run, open_run
 from flows.stages import keep
-from storage import scores
 from storage.receipts import Receipt
 from tasks.benchmarks import StatementSet
 from tasks.embed import EmbedConfig
 from tasks.encoders import EncoderConfig
 from tasks.evaluation import benchmark as questions
 from tasks.evaluation import stage
+from tasks.evaluation.beside import summarise
 from tasks.evaluation.candidates import EvaluateConfig
 from tasks.evaluation.rows import set_name
 from tasks.ingest import IngestConfig
@@ -81,12 +80,8 @@ def benchmark(
             published=True,
         )
         keep(run, run_stage(stage.STAGE, context))
-        rows = scores.read(run.site.db, name)
-        return run.summary() | {
-            "set": name,
-            "notes": list(found.notes),
-            "scores": [asdict(row) for row in rows],
-        }
+        named = {"set": name, "notes": list(found.notes)}
+        return run.summary() | named | summarise(run.site.db, name)
 
 
 def _read_images(

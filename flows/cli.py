@@ -14,7 +14,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final
 
 from flows.annotate_options import add_annotate
-from flows.asking_options import add_asking, add_benchmark, add_general, add_grading
+from flows.asking_options import add_asking, add_benchmark, add_general, add_grading, add_reported
 from flows.export_options import add_import, add_questions
 from flows.options import (
     add_corpus,
@@ -94,11 +94,14 @@ def build_parser() -> argparse.ArgumentParser:
     show = add_verb(verbs, "show", "the rows of a table, in a stable order")
     show.add_argument("table", choices=TABLES)
     show.add_argument("--all", action="store_true", help="every row, not only the latest run's")
-    add_benchmark(verbs.choices["evaluate"])
-    for name in ("run", "evaluate", "status"):
-        add_asking(verbs.choices[name])
-    for name in ("questions", "sweep"):
-        add_terms(verbs.choices[name])
+    for add, names in (
+        (add_benchmark, ("evaluate",)),
+        (add_reported, ("report",)),
+        (add_asking, ("run", "evaluate", "status")),
+        (add_terms, ("questions", "sweep")),
+    ):
+        for name in names:
+            add(verbs.choices[name])
     return parser
 
 

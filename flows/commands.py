@@ -98,8 +98,7 @@ def _flow(options: argparse.Namespace) -> dict[str, Any]:
     values = of_verb(options)
     with serve_run(port, variables, settings.home):
         try:
-            verb = "benchmark" if values.get("place") is not None else options.verb
-            summary = _call_again(verb, values, port)
+            summary = _call_again(_flow_of(options.verb, values), values, port)
         finally:
             _send_logs()
     if options.verb == "evaluate":
@@ -109,12 +108,19 @@ def _flow(options: argparse.Namespace) -> dict[str, Any]:
     return summary
 
 
+def _flow_of(verb: str, values: Mapping[str, Any]) -> str:
+    """Return the name of a verb's flow; of some verbs it is another for published benchmarks."""
+    if "place" in values:
+        return "benchmark"
+    return "benchmark_report" if "named" in values else verb
+
+
 def _print(options: argparse.Namespace, summary: dict[str, Any]) -> None:
     print_summary(summary)
     if options.verb == "evaluate":
-        from flows.scoreboard import print_scores
+        from flows.scoreboard import print_found
 
-        print_scores(summary["scores"], options.key)
+        print_found(summary, options.key)
     if options.verb == "grid":
         from flows.grid import print_grid
 
@@ -190,6 +196,7 @@ def _call(verb: str, values: Mapping[str, Any]) -> dict[str, Any]:
         "evaluate": ("corpus", *encoders, "mine", "questions", "evaluate", "workers"),
         "report": ("corpus", "clip", "ssl", "mine", "report", "workers"),
         "benchmark": ("place", *encoders, "evaluate", "workers"),
+        "benchmark_report": ("named", "report", "workers"),
         "sweep": (
             *("corpus", "train_corpus", "clip", "ssl", "encoder_seeds"),
             *("mine", "questions", "train", "evaluate", "workers"),

@@ -3,7 +3,6 @@
 Run it by hand with `mmvp evaluate --corpus DIR`.
 """
 
-from dataclasses import asdict
 from typing import Any
 
 from prefect import flow
@@ -19,10 +18,10 @@ from flows.stages import (
     resolve_corpora,
     trained_models,
 )
-from storage import scores
 from tasks.embed import EmbedConfig
 from tasks.encoders import EncoderConfig
 from tasks.evaluation import stage
+from tasks.evaluation.beside import summarise
 from tasks.evaluation.candidates import EvaluateConfig
 from tasks.mining.thresholds import MineConfig
 from tasks.questions.config import QuestionConfig
@@ -72,5 +71,4 @@ def evaluate(
             trained_models(run),
         )
         keep(run, run_stage(stage.STAGE, context))
-        rows = scores.read(run.site.db, mining_of(run))
-        return run.summary() | {"scores": [asdict(row) for row in rows]}
+        return run.summary() | summarise(run.site.db, mining_of(run))

@@ -43,6 +43,8 @@ def of_verb(options: argparse.Namespace) -> dict[str, Any]:
         values |= _sweep_parameters(options, values)
     elif options.verb == "evaluate" and options.benchmark is not None:
         values["place"] = options.benchmark
+    elif options.verb == "report" and options.benchmark is not None:
+        values["named"] = options.benchmark
     return values
 
 
@@ -98,11 +100,11 @@ def parameters(options: argparse.Namespace) -> dict[str, Any]:
         "reading": IngestConfig(**settings("reading", *IngestConfig.model_fields)),
         "mine": MineConfig(**settings("mine", *thresholds, *MINING)),
         "questions": QuestionConfig(
-            **settings("questions", *QuestionConfig.model_fields) | _required(given)
+            **settings("questions", *QuestionConfig.model_fields) | _required(given, file)
         ),
         "train": TrainConfig(**settings("train", *trained) | _recipe(given)),
         "evaluate": EvaluateConfig(**settings("evaluate", *EvaluateConfig.model_fields)),
-        "report": ReportConfig(**settings("report", "cards")),
+        "report": ReportConfig(**settings("report", "cards", "key")),
         "workers": WorkersConfig(**settings("workers", *WORKERS)),
         "rehash": given.get("rehash", file.get("rehash", False)),
     }
@@ -121,8 +123,11 @@ def _recipe(given: Mapping[str, Any]) -> dict[str, Any]:
     return {"large": LargeConfig(**asked)}
 
 
-def _required(given: Mapping[str, Any]) -> dict[str, Any]:
-    return {"checks": {"required": given["require"]}} if "require" in given else {}
+def _required(given: Mapping[str, Any], file: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the policy of checks, of which an option names the required ones alone."""
+    if "require" not in given:
+        return {}
+    return {"checks": file.get("questions", {}).get("checks", {}) | {"required": given["require"]}}
 
 
 def _json_or_text(value: str) -> Any:

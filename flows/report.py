@@ -5,7 +5,7 @@ Run it by hand with `mmvp report --corpus DIR`.
 
 import base64
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -62,18 +62,29 @@ def report(
         figures = stage.shown(run.settings["figures"])
         context = stage.prepare(run.site, config, corpora, run.receipts, figures)
         keep(run, run_stage(stage.STAGE, context))
-        publish(run, stage.folder(context))
+        publish(run, stage.folder(context), heading)
         return run.summary()
 
 
-PICTURES: Final = ("results", "radar", "sweep", "probes", "pairs", "plane")
+PICTURES: Final = ("results", "leaderboard", "radar", "sweep", "probes", "pairs", "plane")
 """The pictures of a report, in the order of the Prefect artifact; a report may lack the first."""
 
 
-def publish(run: Run, folder: Path) -> None:
-    """Show the report in Prefect: pictures, tables, and where the page lies."""
+def heading(contents: Mapping[str, Any]) -> str:
+    """Return what the report of a mining is about."""
+    return f"{contents['mined']:,} CLIP-blind pairs among {contents['images']:,} images"
+
+
+def publish(run: Run, folder: Path, say: Callable[[Mapping[str, Any]], str]) -> None:
+    """Show a report in Prefect: pictures, tables, and where the page lies.
+
+    Args:
+        run: The run that wrote it.
+        folder: Where it lies.
+        say: Makes the heading of what `report.json` holds.
+    """
     contents = json.loads((folder / "report.json").read_text())
-    _publish_markdown(folder, contents)
+    _publish_markdown(folder, say(contents))
     create_link_artifact(
         (folder / "index.html").as_uri(), link_text=str(folder / "index.html"), key="page"
     )
@@ -82,7 +93,7 @@ def publish(run: Run, folder: Path) -> None:
         key="receipts",
         description="the rows that this run read and wrote",
     )
-    explained = contents["reasons_explained"]
+    explained = contents.get("reasons_explained", {})
     counts = [
         {"stage": result.name, "reason": reason, "count": n, "meaning": explained.get(reason, "")}
         for result in run.results
@@ -97,10 +108,10 @@ def publish(run: Run, folder: Path) -> None:
         )
 
 
-def _publish_markdown(folder: Path, contents: Mapping[str, Any]) -> None:
+def _publish_markdown(folder: Path, said: str) -> None:
     table = folder / "results.md"
     parts = [
-        f"# {contents['mined']:,} CLIP-blind pairs among {contents['images']:,} images",
+        f"# {said}",
         *([table.read_text(encoding="utf-8")] if table.is_file() else []),
         *(
             f"![{name}](data:image/png;base64,{base64.b64encode(picture.read_bytes()).decode()})"

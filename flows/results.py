@@ -37,7 +37,8 @@ def print_summary(summary: Mapping[str, Any]) -> None:
     if "report" in summary["stages"]:
         page = Path(summary["stages"]["report"]["figures"]["page"])
         print_results(json.loads(page.with_name("report.json").read_text()).get("scores", []))
-        print(f"pair sheet: {page.with_name('pairs.png')}")
+        if page.with_name("pairs.png").is_file():
+            print(f"pair sheet: {page.with_name('pairs.png')}")
         print(f"page: {page}")
 
 

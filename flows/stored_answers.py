@@ -7,40 +7,55 @@ Keep out: formats of files (`tasks.bridges`), figures (`tasks.evaluation.stored`
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import fields
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from flows.settings import Settings
 from flows.site import hold_store
-from storage import questions, runs, scores
+from storage import answers, comparisons, questions, runs, scores
+from storage.answers import AnswerRow
 from storage.database import Database
-from storage.questions import MINED
-from storage.scores import ScoreRow
+from storage.questions import MINED, QuestionRow
 from storage.tables import SPECS
-from tasks.backends import Failure, Reply
+from tasks.backends import Failure, Outcome, Reply
 from tasks.benchmarks import Question, QuestionSet
 from tasks.bridges import read_replies
 from tasks.evaluation.benchmark import read_benchmark
-from tasks.evaluation.rows import label, question_name, question_of, rows_of, set_name
+from tasks.evaluation.beside import summarise
+from tasks.evaluation.candidates import Candidate
+from tasks.evaluation.rows import label, question_of, rows_of, set_name
+from tasks.evaluation.scoring import asked_before, score_all
 from tasks.evaluation.stored import score_replies
 from tasks.exporting.benchmark_pairs import number_pairs
+from tasks.fingerprints import digest
 from tasks.protocols import protocol_named
+from tasks.protocols.protocol import Protocol
+from tasks.protocols.reading import read_reply
+
+STORED: Final = "stored"
+"""Stands in requests for all that is not known of how a stored answer was asked for."""
+
+MISSING: Final = "missing: the file has no line for it"
 
 
 class Benchmark(NamedTuple):
-    """The questions that answers belong to; `names` are the numbers of questions by their ids."""
+    """The questions that answers belong to, by number, as protocols and as the store have them."""
 
     set_name: str
     name: str
     questions: Sequence[Question]
-    names: Mapping[str, int]
+    rows: Mapping[int, QuestionRow]
     notes: Sequence[str]
+
+    @property
+    def names(self) -> dict[str, int]:
+        """The numbers of questions by their ids."""
+        return {row.question_id: number for number, row in self.rows.items()}
 
 
 def score_file(  # each is an option of the command
     settings: Settings,
-    answers: Path,
+    file: Path,
     *,
     place: str | None,
     protocol: str,
@@ -49,11 +64,11 @@ def score_file(  # each is an option of the command
     seed: int | None = None,
     allow_incomplete: bool = False,
 ) -> dict[str, Any]:
-    """Return the scores of an answer file, and keep them in the store beside others'.
+    """Return the scores of an answer file, and keep answers and scores in the store beside others'.
 
     Args:
         settings: Where the store is.
-        answers: MMVP's script's JSONL, ours, lmms-eval's samples or VLMEvalKit's sheets.
+        file: MMVP's script's JSONL, ours, lmms-eval's samples or VLMEvalKit's sheets.
         place: The benchmark's folder or CSV; None: the mined benchmark of the latest run.
         protocol: What reads the replies.
         key: The answer key; None: the protocol's own.
@@ -67,45 +82,45 @@ def score_file(  # each is an option of the command
     """
     how = protocol_named(protocol)
     asked = _published(place) if place is not None else _mined(settings)
-    found = read_replies(answers, asked.questions, names=asked.names, benchmark=asked.name)
+    found = read_replies(file, asked.questions, names=asked.names, benchmark=asked.name)
     replies = {n: one.text for n, one in found.replies.items() if isinstance(one, Reply)}
     failed = sum(isinstance(one, Failure) for one in found.replies.values())
     missing = len(asked.questions) - len(found.replies)
     if (failed or missing) and not allow_incomplete:
         message = (
-            f"{str(answers)!r} is incomplete: of {len(asked.questions)} questions {missing} have "
+            f"{str(file)!r} is incomplete: of {len(asked.questions)} questions {missing} have "
             f"no line and {failed} hold a failed call; ask those again, or score without them, as "
             f"wrong, with --allow-incomplete"
         )
         raise ValueError(message)
     scored = score_replies(how, asked.questions, replies, key=key, seed=seed)
-    named = model or found.model or answers.stem
-    result = {
+    named = model or found.model or file.stem
+    rows = _answer_rows(asked, found.replies, named, how, seed)
+    beside = _keep(settings, asked, rows, how.name, scored["key"])
+    return {
         "benchmark": asked.name,
         "set": asked.set_name,
         "model": named,
         **scored,
+        **beside,
         "failed": failed,
         "missing": missing,
         "complete": not (failed or missing),
         "format": found.format,
         "notes": [*asked.notes, *found.notes],
     }
-    _keep(settings, asked, result)
-    return result
 
 
 def _published(place: str) -> Benchmark:
     found = read_benchmark(Path(place).expanduser())
-    name = set_name(found)
+    rows = rows_of(found, {})
     if isinstance(found, QuestionSet):
         asked = list(found.questions)
-        names = {question_name(name, q.number): q.number for q in asked}
+        numbered = dict(zip((q.number for q in asked), rows, strict=True))
     else:
-        numbered = list(enumerate(rows_of(found, {}), start=1))
-        asked = [question_of(row, number) for number, row in numbered]
-        names = {row.question_id: number for number, row in numbered}
-    return Benchmark(name, label(found.name), asked, names, found.notes)
+        numbered = dict(enumerate(rows, start=1))
+        asked = [question_of(row, number) for number, row in numbered.items()]
+    return Benchmark(set_name(found), label(found.name), asked, numbered, found.notes)
 
 
 def _mined(settings: Settings) -> Benchmark:
@@ -119,23 +134,118 @@ def _mined(settings: Settings) -> Benchmark:
             f"name a published benchmark with --benchmark DIR"
         )
         raise ValueError(message)
-    numbered = [each for pair in number_pairs(rows) for each in pair.numbered]
-    asked = [question_of(row, number) for number, row in numbered]
-    names = {row.question_id: number for number, row in numbered}
-    return Benchmark(run.mining, MINED, asked, names, ())
+    numbered = dict(each for pair in number_pairs(rows) for each in pair.numbered)
+    asked = [question_of(row, number) for number, row in numbered.items()]
+    return Benchmark(run.mining, MINED, asked, numbered, ())
 
 
-def _keep(settings: Settings, asked: Benchmark, result: Mapping[str, Any]) -> None:
-    """Write the scores of all pairs and of each pattern beside those of other models."""
-    columns = {field.name for field in fields(ScoreRow)}
-    base = dict.fromkeys(("features", "ssl_share", "seed", "steps", "pattern"))
-    named = {"mining": asked.set_name, "benchmark": asked.name, "model": result["model"]}
-    common = base | named | {"protocol": result["protocol"], "key": result["key"]}
-    kept = [
-        ScoreRow(**common | {k: v for k, v in row.items() if k in columns})
-        for row in (result, *result["patterns"])
-    ]
+def _answer_rows(
+    asked: Benchmark,
+    replies: Mapping[int, Outcome],
+    model: str,
+    protocol: Protocol,
+    seed: int | None,
+) -> list[AnswerRow]:
+    """Return a row of the table `answers` for every question, so that no earlier one stays."""
+    rows = []
+    for question in asked.questions:
+        said = replies.get(question.number)
+        name = asked.rows[question.number].question_id
+        text = said.text if isinstance(said, Reply) else ""
+        known = text if isinstance(said, Reply) else None
+        taken = read_reply(protocol, question, known, seed=seed).option
+        rows.append(
+            AnswerRow(
+                question_id=name,
+                model=model,
+                protocol=protocol.name,
+                request=_request(name, model, protocol.name, text),
+                response=text,
+                choice=None if taken is None else question.options[taken],
+                scores=None,
+                failure=_failure(said),
+            )
+        )
+    return rows
+
+
+def _failure(said: Outcome | None) -> str | None:
+    if said is None:
+        return MISSING
+    return f"{said.reason}: {said.message}" if isinstance(said, Failure) else None
+
+
+def _request(*content: str) -> str:
+    return digest([STORED, *content])
+
+
+def _keep(
+    settings: Settings, asked: Benchmark, rows: Sequence[AnswerRow], protocol: str, key: str
+) -> dict[str, Any]:
+    """Write answers and scores beside those of other models; return what stands beside the score.
+
+    Raises:
+        ValueError: if the model itself was asked under that name.
+    """
+    model = rows[0].model
     with hold_store(settings, "evaluate"):
         db = Database(settings.store)
         db.make(SPECS.values())
-        scores.upsert(db, kept)
+        _check_not_asked(db, model, protocol)
+        held = [row for row in questions.read(db, asked.set_name) if row.benchmark == asked.name]
+        if not held:  # those of an earlier run know their images
+            held = list(asked.rows.values())
+            questions.replace(db, asked.set_name, held)
+        answers.upsert(db, rows)
+        given = answers.read(db, question_ids={row.question_id for row in held})
+        choices = {row.name: row.choice for row in given}
+        mine, _ = score_all(asked.set_name, held, [Candidate(model, protocol, None, "")], choices)
+        scores.upsert(db, mine)
+        whole = asked_before(given, len(held), set())
+        _, compared = score_all(asked.set_name, held, whole, choices)
+        others = comparisons.read(db, asked.set_name)
+        kept = [row for row in others if row.benchmark != asked.name]
+        comparisons.replace(db, asked.set_name, [*kept, *compared])
+        found = summarise(db, asked.set_name)
+    return _about(found, asked.name, model, protocol, key)
+
+
+def _check_not_asked(db: Database, model: str, protocol: str) -> None:
+    before = answers.read(db, models=[model])
+    asked = [
+        row
+        for row in before
+        if row.protocol == protocol and row.request != _request(*row.name, row.response)
+    ]
+    if asked:
+        message = (
+            f"model {model!r} was asked itself under {protocol!r}: {len(asked)} of its answers are "
+            f"in the store, and a file does not replace them; call the file's model otherwise with "
+            f"--name"
+        )
+        raise ValueError(message)
+
+
+def _about(
+    found: Mapping[str, Any], benchmark: str, model: str, protocol: str, key: str
+) -> dict[str, Any]:
+    """Return what stands beside one score: of comparisons, only those of its model."""
+    mine = [
+        row["beside"]
+        for row in found["scores"]
+        if (row["benchmark"], row["model"], row["protocol"]) == (benchmark, model, protocol)
+        and row["pattern"] is None
+    ]
+    by_key = {beside["key"]: beside for beside in mine}
+    return {
+        "beside": by_key.get(key, mine[0]),
+        "comparisons": [
+            row
+            for row in found["comparisons"]
+            if row["benchmark"] == benchmark
+            and row["protocol"] == protocol
+            and model in (row["model_a"], row["model_b"])
+        ],
+        "labels": found["labels"],
+        "chance": found["chance"],
+    }

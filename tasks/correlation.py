@@ -14,6 +14,7 @@ Shapes:
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from itertools import permutations
 from typing import Final, Protocol
 
@@ -142,11 +143,16 @@ def _permutation_p(x_P: NDArray[np.float64], y_P: NDArray[np.float64]) -> float:
     least = abs(float(unit_x_P @ unit_y_P)) - TOLERANCE
     points = len(x_P)
     if points <= EXACT_POINTS:
-        orders_MP = np.array(list(permutations(range(points))), dtype=np.int8)
+        orders_MP = _all_orders(points)
         return _as_far(unit_x_P, unit_y_P, orders_MP, least) / len(orders_MP)
     rng = np.random.default_rng(SEED)
     orders_MP = rng.permuted(np.tile(np.arange(points), (DRAWN_ORDERS, 1)), axis=1)
     return (_as_far(unit_x_P, unit_y_P, orders_MP, least) + 1) / (DRAWN_ORDERS + 1)
+
+
+@cache
+def _all_orders(points: int) -> NDArray[np.int8]:
+    return np.array(list(permutations(range(points))), dtype=np.int8)
 
 
 def _as_far(

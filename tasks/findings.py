@@ -6,7 +6,7 @@ Keep out: the stage (`tasks.reporting`), drawing and writing (`tasks.report`).
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Final, NamedTuple
 
 from storage import answers, comparisons, models, probes, questions, scores
@@ -19,8 +19,11 @@ from storage.questions import BENCHMARKS, MINED, QuestionRow
 from storage.receipts import digest_rows
 from storage.scores import ScoreRow
 from tasks.attributes import Knowledge
+from tasks.benchmarks.keys import CORRECTED
 from tasks.evaluation.asking import FREE, MMVP_VLM, OPTION_LOGPROB
+from tasks.evaluation.rows import PUBLISHED
 from tasks.evaluation.ways import about
+from tasks.evidence import evidence_of
 from tasks.patterns import PATTERNS
 from tasks.report import (
     AskedPair,
@@ -46,7 +49,7 @@ class Findings(NamedTuple):
     scores: Sequence[ScoreRow]
     comparisons: Sequence[ComparisonRow]
     answers: Sequence[AnswerRow]
-    """To the questions of the benchmark `mined`."""
+    """To the questions, of models that were scored."""
     models: Sequence[ModelRow]
     probes: Sequence[ProbeRow]
     versions: Mapping[str, int]
@@ -74,7 +77,7 @@ def find(db: Database, mining: str, scope: str | None) -> Findings:
     asked = questions.read(db, mining, version=version["questions"])
     scored = scores.read(db, mining, version=version["scores"])
     names = sorted({row.model for row in scored})
-    wanted = {row.question_id for row in asked if row.benchmark == MINED}
+    wanted = {row.question_id for row in asked}
     return Findings(
         questions=asked,
         scores=scored,
@@ -86,21 +89,53 @@ def find(db: Database, mining: str, scope: str | None) -> Findings:
     )
 
 
-def results_of(found: Findings, told: Knowledge) -> Results:
-    """Turn rows into what a report shows; `told` is what the corpora tell of their attributes."""
+def results_of(
+    found: Findings, told: Knowledge, *, main: str = MINED, key: str = CORRECTED
+) -> Results:
+    """Turn rows into what a report shows.
+
+    Args:
+        found: The rows.
+        told: What the corpora tell of their attributes.
+        main: The benchmark that cards are about.
+        key: The answer key that figures show; of a benchmark that lacks it, its first.
+    """
+    labels = _labels(found)
+    shown = _under(found.scores, key)
+    others = set(found.scores) - set(shown)
     return Results(
-        scores=_scores(found),
+        scores=_scores(shown, labels),
+        other_keys=_scores([row for row in found.scores if row in others], labels),
         comparisons=[
             ModelComparison(**{k: v for k, v in asdict(row).items() if k != "mining"})
             for row in found.comparisons
         ],
         probes=_probes(found, told),
-        questions=_asked_pairs(found),
-        benchmarks=BENCHMARKS,
+        questions=_asked_pairs(found, main, key),
+        benchmarks=BENCHMARKS if main == MINED else {},
         protocols={name: about(name) for name in _ways(found)},
         outcomes=OUTCOMES,
         patterns=list(PATTERNS.values()),
+        main=main,
+        evidence=evidence_of(
+            found.questions,
+            found.scores,
+            found.answers,
+            labels=labels,
+            shown=shown,
+            main=main,
+            ways=_ways(found),
+        ),
     )
+
+
+def _under(rows: Sequence[ScoreRow], key: str) -> list[ScoreRow]:
+    """Return the scores under a key; those of a benchmark that lacks it under its first."""
+    keys: dict[str, list[str]] = defaultdict(list)
+    for row in rows:
+        keys[row.benchmark].append(row.key)
+    shown = {name: key if key in held else min(held) for name, held in keys.items()}
+    return [row for row in rows if row.key == shown[row.benchmark]]
 
 
 def _ways(found: Findings) -> list[str]:
@@ -108,18 +143,29 @@ def _ways(found: Findings) -> list[str]:
     return list(dict.fromkeys([*FIRST, *sorted({row.protocol for row in found.scores})]))
 
 
-def _scores(found: Findings) -> list[ModelScore]:
-    encoders = {row.model: row.facts.get("encoders", {}) for row in found.models}
-    rows = []
-    for row in found.scores:
-        values = {k: v for k, v in asdict(row).items() if k != "mining"}
-        label = (
-            f"{encoder_label(row.model)} by MMVP-VLM's rule"
-            if row.seed is None
-            else label_of(row.features, row.ssl_share, encoders.get(row.model, {}))
+def _scores(rows: Sequence[ScoreRow], labels: Mapping[tuple[str, str], str]) -> list[ModelScore]:
+    return [
+        ModelScore(
+            label=labels[row.model, row.protocol],
+            **{k: v for k, v in asdict(row).items() if k != "mining"},
         )
-        rows.append(ModelScore(label=label, **values))
-    return rows
+        for row in rows
+    ]
+
+
+def _labels(found: Findings) -> dict[tuple[str, str], str]:
+    """Return what people call each model under each protocol, in all its seeds."""
+    encoders = {row.model: row.facts.get("encoders", {}) for row in found.models}
+    labels = {}
+    for row in found.scores:
+        if row.seed is not None:
+            said = label_of(row.features, row.ssl_share, encoders.get(row.model, {}))
+        else:
+            said = encoder_label(row.model)
+            if row.protocol == MMVP_VLM:
+                said += " by MMVP-VLM's rule"
+        labels[row.model, row.protocol] = said
+    return labels
 
 
 def _probes(found: Findings, told: Knowledge) -> list[ProbeScore]:
@@ -133,15 +179,15 @@ def _probes(found: Findings, told: Knowledge) -> list[ProbeScore]:
     ]
 
 
-def _asked_pairs(found: Findings) -> list[AskedPair]:
-    """Gather the mined pairs' questions with what each model said to both."""
+def _asked_pairs(found: Findings, main: str, key: str) -> list[AskedPair]:
+    """Gather the questions of a benchmark's pairs with what each model said to both."""
     by_pair: dict[tuple[str, str], list[QuestionRow]] = defaultdict(list)
     for row in found.questions:
-        if row.benchmark == MINED:
-            by_pair[row.pair_id, row.attribute].append(row)
+        if row.benchmark == main:
+            by_pair[row.pair_id, row.attribute].append(_keyed(row, key))
     given = {row.name: row for row in found.answers}
     asked = dict.fromkeys(
-        (row.model, row.protocol) for row in found.scores if row.benchmark == MINED
+        (row.model, row.protocol) for row in found.scores if row.benchmark == main
     )
     return [
         AskedPair(
@@ -158,8 +204,20 @@ def _asked_pairs(found: Findings) -> list[AskedPair]:
             key=a.key,
             replies=[_reply(a, b, *names, given) for names in asked],
         )
-        for a, b in (sorted(pair, key=lambda row: row.image) for pair in by_pair.values())
+        for a, b in (sorted(pair, key=_place) for pair in by_pair.values())
     ]
+
+
+def _keyed(row: QuestionRow, key: str) -> QuestionRow:
+    """Return a question with the right option under a key; as it is where the key has none."""
+    if row.corrected is None or key != CORRECTED:
+        return row
+    return replace(row, answer=row.corrected, key=key)
+
+
+def _place(row: QuestionRow) -> tuple[str, str]:
+    """Return where a question stands in its pair: published ones by number, others by image."""
+    return ("", row.question_id) if row.source == PUBLISHED else (row.image, row.question_id)
 
 
 def _reply(

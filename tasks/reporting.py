@@ -15,7 +15,7 @@ from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from storage import embeddings, pairs, paths, refused, runs
 from storage.database import Database
@@ -23,6 +23,7 @@ from storage.pairs import PairRow
 from storage.paths import PathRow
 from storage.receipts import Receipt, digest_rows
 from tasks.attributes import Knowledge, know
+from tasks.benchmarks.keys import CORRECTED, KEYS
 from tasks.corpora.corpus import REASONS as CORPUS_REASONS
 from tasks.corpora.locations import read_location
 from tasks.findings import Findings, find, results_of
@@ -63,6 +64,17 @@ class ReportConfig(BaseModel):
 
     cards: int = Field(default=200, ge=0)
     """Pairs shown as cards on the page; report.json has all of the benchmark."""
+
+    key: str = CORRECTED
+    """The answer key of figures and cards: original, corrected or excluded."""
+
+    @field_validator("key")
+    @classmethod
+    def _known(cls, key: str) -> str:
+        if key not in KEYS:
+            message = f"no answer key is called {key!r}; known: {', '.join(KEYS)}"
+            raise ValueError(message)
+        return key
 
 
 def shown(figures: Mapping[str, Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:
@@ -140,7 +152,7 @@ def run(context: Context) -> Outcome:
     """Write the report."""
     contents = gather(context)
     written = write_report(
-        folder(context), contents, read_image=_read_image, cards_shown=context.config.cards
+        folder(context), contents, read_image=read_image, cards_shown=context.config.cards
     )
     return Outcome(
         new=1,
@@ -186,7 +198,7 @@ def gather(context: Context) -> ReportContents:
         versions=_versions(inputs, context.given),
         settings=_settings(context.facts["figures"]),
         reasons_explained=_reasons(),
-        results=results_of(context.given, _knowledge(context)),
+        results=results_of(context.given, _knowledge(context), key=context.config.key),
     )
 
 
@@ -260,7 +272,8 @@ def _reasons() -> dict[str, str]:
     return {**REASONS, **CORPUS_REASONS, **OTHER_REASONS, **LEFT_OUT, **asking.REASONS}
 
 
-def _read_image(path: str) -> NDArray[np.uint8] | str:
+def read_image(path: str) -> NDArray[np.uint8] | str:
+    """Return the pixels (H, W, 3) of a file, or why there are none."""
     try:
         return decode(read_location(path)).pixels_HWC
     except RefusedImageError as error:
@@ -269,7 +282,11 @@ def _read_image(path: str) -> NDArray[np.uint8] | str:
 
 def look(context: Context) -> Receipts | None:
     """Measure the receipt `report`: the files of the mining's report by name and content."""
-    place = folder(context)
+    return look_at(folder(context), context.made_by)
+
+
+def look_at(place: Path, made_by: str) -> Receipts | None:
+    """Measure the receipt `report` of a folder; None if there is no report."""
     files = sorted(path for path in place.rglob("*") if path.is_file())
     if not (place / "index.html").is_file():
         return None
@@ -277,9 +294,7 @@ def look(context: Context) -> Receipts | None:
         f"{path.relative_to(place).as_posix()} {hashlib.sha256(path.read_bytes()).hexdigest()}"
         for path in files
     ]
-    receipt = Receipt(
-        table=NAME, version=1, rows=len(keys), digest=digest_rows([context.made_by], keys)
-    )
+    receipt = Receipt(table=NAME, version=1, rows=len(keys), digest=digest_rows([made_by], keys))
     return {"report": receipt}
 
 

@@ -4,11 +4,11 @@ Put here: from stored answers to the rows of `scores` and `comparisons`.
 Keep out: outcomes, intervals and tests (`tasks.scores`); asking (`stage`, beside this file).
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 
-from storage.answers import AnswerName
+from storage.answers import AnswerName, AnswerRow
 from storage.comparisons import ComparisonRow
 from storage.questions import QuestionRow
 from storage.scores import ScoreRow
@@ -48,6 +48,18 @@ def score_all(
     return rows, compared
 
 
+def asked_before(
+    given: Sequence[AnswerRow], questions: int, known: set[tuple[str, str]]
+) -> list[Candidate]:
+    """Return the models, in each way, that answered all questions but are not `known`."""
+    counts = Counter((row.model, row.protocol) for row in given if row.failure is None)
+    return [
+        Candidate(model, way, None, "")
+        for (model, way), answered in sorted(counts.items())
+        if answered == questions and (model, way) not in known
+    ]
+
+
 def asked_under(
     key: str, rows: Sequence[QuestionRow], choices: Mapping[str, str | None]
 ) -> list[AskedQuestion]:
@@ -56,16 +68,16 @@ def asked_under(
     A pair of which the key leaves a question out is left out.
     """
     answers = {row.question_id: answer_of(row, key) for row in rows}
-    out = {_pair(row) for row in rows if answers[row.question_id] is None}
+    out = {pair_name(row) for row in rows if answers[row.question_id] is None}
     return [
         AskedQuestion(
-            pair_id=_pair(row),
+            pair_id=pair_name(row),
             pattern=row.pattern or row.attribute or None,
             answer=answers[row.question_id] or "",
             choice=choices.get(row.question_id),
         )
         for row in rows
-        if _pair(row) not in out
+        if pair_name(row) not in out
     ]
 
 
@@ -73,7 +85,8 @@ def _ids(rows: Iterable[QuestionRow]) -> list[str]:
     return [row.question_id for row in rows]
 
 
-def _pair(row: QuestionRow) -> str:
+def pair_name(row: QuestionRow) -> str:
+    """Return what names the pair of a question, on which several attributes may be asked about."""
     return f"{row.pair_id} {row.attribute}".rstrip()
 
 

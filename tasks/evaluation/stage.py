@@ -42,7 +42,7 @@ from tasks.evaluation.journal import ANSWERS, Journal
 from tasks.evaluation.people import score_people
 from tasks.evaluation.remote import ask_server
 from tasks.evaluation.requests import ToAsk, by_pair, fingerprints, list_asked
-from tasks.evaluation.scoring import score_all
+from tasks.evaluation.scoring import asked_before, score_all
 from tasks.people import PEOPLE
 from tasks.progress import Progress
 from tasks.shards import record
@@ -235,18 +235,6 @@ def _score(context: Context, failed: Mapping[AnswerName, str]) -> None:
     else:
         scores.replace(db, mining, rows)
     comparisons.replace(db, mining, compared)
-
-
-def asked_before(
-    given: Sequence[AnswerRow], questions: int, known: set[tuple[str, str]]
-) -> list[Candidate]:
-    """Return the models, in each way, that answered all questions but are not `known`."""
-    counts = Counter((row.model, row.protocol) for row in given if row.failure is None)
-    return [
-        Candidate(model, way, None, "")
-        for (model, way), answered in sorted(counts.items())
-        if answered == questions and (model, way) not in known
-    ]
 
 
 def _ask_clips(context: Context, missing: set[answers.AnswerName]) -> None:

@@ -50,6 +50,19 @@ _NUMBERS: Final = (
 )
 
 
+_LEFT_RIGHT: Final = Question(
+    number=1,
+    pair=1,
+    image=None,
+    text="Is it left or right?",
+    options=("Left", "Right"),
+    options_written=written(("Left", "Right")),
+    original=0,
+    corrected=0,
+    pattern=None,
+)
+
+
 class Way(NamedTuple):
     """A protocol under a control, for the `repeat`th time; `own`: as the server likes to decode."""
 
@@ -72,7 +85,7 @@ class Way(NamedTuple):
 
     def asks(self, question: Question, question_id: str, own: Picture, other: Picture) -> Asked:
         """Return what a model gets; `other` is the image of the pair's other question."""
-        shown = self._shown(question)
+        shown = self.shown(question)
         image, paths = {
             TEXT_ONLY: Picture(NO_IMAGE, ()),
             BLANK_IMAGE: Picture(BLANK, ()),
@@ -83,17 +96,22 @@ class Way(NamedTuple):
 
     def reads(self, question: Question, response: str) -> str | None:
         """Return the text of the option that a response takes; None: unread."""
-        options = self._shown(question).options
+        options = self.shown(question).options
         if self.control == NUMBERED and (said := _SAID.fullmatch(response.strip())):
             return options[int(said[1] or said[2]) - 1]
         place = self.protocol.parse(response, options)
         return None if place is None else options[place]
 
-    def _shown(self, question: Question) -> Question:
+    def shown(self, question: Question) -> Question:
+        """Return a question with its options in the order in which this way shows them."""
         if self.control != SWAPPED_OPTIONS:
             return question
-        first, second = question.options
-        return replace(question, options=(second, first), options_written=written((second, first)))
+        return _turned(question)
+
+    @property
+    def shows_options(self) -> bool:
+        """Whether the words that are sent depend on the order of the options."""
+        return self.protocol.prompt(_LEFT_RIGHT) != self.protocol.prompt(_turned(_LEFT_RIGHT))
 
     def _prompt(self, question: Question) -> Prompt:
         prompt = self.protocol.prompt(question)
@@ -103,6 +121,11 @@ class Way(NamedTuple):
         for letter, number in _NUMBERS:
             said = letter.sub(number, said)
         return prompt._replace(user=said)
+
+
+def _turned(question: Question) -> Question:
+    first, second = question.options
+    return replace(question, options=(second, first), options_written=written((second, first)))
 
 
 def about(name: str) -> str:

@@ -78,7 +78,7 @@ def prepare(
     Raises:
         ValueError: if the encoder is unknown.
     """
-    by_source = offered(site.db, mining, config)
+    by_source = offered(site.db, site.home, mining, config)
     rows = pairs_offered(site.db, mining, by_source, version=inputs["pairs"].version)
     recipe = NO_INPUT if is_precomputed(encoder) else find_source(encoder)[1].recipe
     plan = Plan(

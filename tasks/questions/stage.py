@@ -117,7 +117,7 @@ class _Offers:
 
     def __init__(self, site: Site, config: QuestionConfig, mining: str, found: Knowledge) -> None:
         self.config, self.mining, self.found = config, mining, found
-        self.by_source = offered(site.db, mining, config)
+        self.by_source = offered(site.db, site.home, mining, config)
         self.findings = findings_of(site.db, mining, config) if config.proposes else {}
         self.names = config.checks.names(answerers=bool(config.answerers))
         self.assigned = agreed(assignments.read(site.db, mining)) if config.proposes else {}

@@ -10,7 +10,8 @@ from typing import Final, NamedTuple
 
 from tasks.report.results import AskedPair, Reply, Results, Standing, standings
 
-BENCHMARK: Final = "mined"
+ANY: Final = "any model"
+"""The first of what cards can be chosen by: an outcome that some model has."""
 
 
 class Word(NamedTuple):
@@ -21,16 +22,26 @@ class Word(NamedTuple):
     seeds: int
 
 
+class OwnWords(NamedTuple):
+    """What was said, where the option taken does not tell it, and what it was said to."""
+
+    protocol: str
+    text: str
+
+
 class AnswerRow(NamedTuple):
-    """What a variant answered to a pair's two questions, and its own words if they differ."""
+    """What a variant answered to a pair's two questions.
+
+    Its own words are those that could not be read, and those to another protocol that took another
+    option. An encoder or a model from elsewhere was not trained here.
+    """
 
     label: str
-    by_rule: bool
-    """Whether it is an encoder, asked by a rule of its own."""
+    is_trained: bool
     words_a: Sequence[Word]
     words_b: Sequence[Word]
-    own_a: Sequence[str]
-    own_b: Sequence[str]
+    own_a: Sequence[OwnWords]
+    own_b: Sequence[OwnWords]
 
 
 class CardQuestion(NamedTuple):
@@ -63,9 +74,19 @@ def filters(results: Results, asked: Sequence[AskedPair]) -> Filters:
     found = {reply.outcome for each in asked for reply in each.replies}
     return Filters(
         patterns={name: counts[name] for name in names},
-        variants=[each.label for each in standings(results, BENCHMARK)] if found else [],
+        variants=[ANY, *_variants(results)] if found else [],
         outcomes=[name for name in results.outcomes if name in found],
     )
+
+
+def _variants(results: Results) -> list[str]:
+    """Return the labels of the variants; of one label with several steps, with the steps."""
+    found = standings(results, results.main)
+    counts = Counter(each.label for each in found)
+    return [
+        each.label if counts[each.label] == 1 else f"{each.label}, {each.seeds[0].steps} steps"
+        for each in found
+    ]
 
 
 def card_question(results: Results, asked: AskedPair, choices: Filters) -> CardQuestion:
@@ -73,7 +94,8 @@ def card_question(results: Results, asked: AskedPair, choices: Filters) -> CardQ
     by_name = {(reply.model, reply.protocol): reply for reply in asked.replies}
     rows = []
     marks = [f"p{list(choices.patterns).index(about(asked))}"]
-    for n, each in enumerate(standings(results, BENCHMARK)):
+    shown: dict[str, None] = {}
+    for n, each in enumerate(standings(results, results.main), start=1):
         replies = [
             by_name[row.model, each.protocol]
             for row in each.seeds
@@ -81,7 +103,10 @@ def card_question(results: Results, asked: AskedPair, choices: Filters) -> CardQ
         ]
         if replies:
             rows.append(_answer_row(asked, each, replies, by_name))
-            marks += [f"m{n}-{choices.outcomes.index(o)}" for o in _outcomes(replies, choices)]
+            outcomes = [f"-{choices.outcomes.index(o)}" for o in _outcomes(replies, choices)]
+            marks += [f"m{n}{outcome}" for outcome in outcomes]
+            shown |= dict.fromkeys(outcomes)
+    marks += [f"m0{outcome}" for outcome in sorted(shown)]
     return CardQuestion(asked, about(asked), rows, marks)
 
 
@@ -96,17 +121,25 @@ def _answer_row(
     replies: Sequence[Reply],
     by_name: Mapping[tuple[str, str], Reply],
 ) -> AnswerRow:
-    models = [reply.model for reply in replies]
-    others = [reply for (model, _), reply in by_name.items() if model in models]
-    own = [reply for reply in others if reply.protocol != standing.protocol]
-    said = {reply.model: reply for reply in replies}
+    models = {reply.model: reply for reply in replies}
+    others = [
+        (reply, models[model])
+        for (model, protocol), reply in by_name.items()
+        if model in models and protocol != standing.protocol and "+" not in protocol
+    ]
     return AnswerRow(
         label=standing.label,
-        by_rule=not standing.is_trained,
+        is_trained=standing.is_trained,
         words_a=_words([reply.choice_a for reply in replies], asked.answer_a),
         words_b=_words([reply.choice_b for reply in replies], asked.answer_b),
-        own_a=_other_words((r.response_a, said[r.model].choice_a) for r in own),
-        own_b=_other_words((r.response_b, said[r.model].choice_b) for r in own),
+        own_a=_own_words(
+            [(r.protocol, r.response_a) for r in replies if r.choice_a is None]
+            + [(r.protocol, r.response_a) for r, main in others if r.choice_a != main.choice_a]
+        ),
+        own_b=_own_words(
+            [(r.protocol, r.response_b) for r in replies if r.choice_b is None]
+            + [(r.protocol, r.response_b) for r, main in others if r.choice_b != main.choice_b]
+        ),
     )
 
 
@@ -116,11 +149,6 @@ def _words(choices: Sequence[str | None], answer: str) -> list[Word]:
     return [Word(choice, choice == answer, seeds) for choice, seeds in counts]
 
 
-def _other_words(said: Iterable[tuple[str, str | None]]) -> list[str]:
-    """Return responses that say other words than the option that the same model took."""
-    different = {
-        response: None
-        for response, choice in said
-        if response.strip() and response.strip().casefold() != (choice or "").casefold()
-    }
-    return list(different)
+def _own_words(responses: Iterable[tuple[str, str]]) -> list[OwnWords]:
+    """Return what was said, each once, where it was more than blanks."""
+    return list(dict.fromkeys(OwnWords(*each) for each in responses if each[1].strip()))

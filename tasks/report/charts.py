@@ -39,7 +39,8 @@ APART: Final = 1.24
 
 def draw_results(results: Results, palette: Palette = LIGHT) -> Figure | None:
     """Draw each variant's pair accuracy with its interval, benchmarks side by side."""
-    sides = [(name, standings(results, name)) for name in SIDES]
+    names = SIDES if results.main in SIDES else (results.main,)
+    sides = [(name, standings(results, name)) for name in names]
     sides = [(name, found) for name, found in sides if found]
     if not sides:
         return None
@@ -90,9 +91,16 @@ def _draw_side(
         for row in each.seeds if len(each.seeds) > 1 else ():
             axes.plot(row.pair_accuracy, y, ".", color=palette.ink, markersize=4, clip_on=False)
         axes.axhline(y, color=palette.line, linewidth=0.5, zorder=0)
+        (end,) = axes.plot(each.accuracy, y, alpha=0)
+        end.set_gid(f"{each.label}, {benchmark}: {said_interval(each)}")
         value = f"{100 * each.accuracy:.1f}"
         axes.text(1.17, y, value, ha="right", va="center", **font(palette.ink, 10))
     axes.set_title(_heading(results, benchmark, found), loc="left", **font(palette.ink, 10))
+
+
+def said_interval(each: Standing) -> str:
+    """Return a pair accuracy with its interval in percent."""
+    return f"{100 * each.accuracy:.1f} ({100 * each.low:.1f} to {100 * each.high:.1f})"
 
 
 def _heading(results: Results, benchmark: str, found: Sequence[Standing], joint: str = ": ") -> str:

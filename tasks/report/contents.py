@@ -20,9 +20,10 @@ from tasks.report.results import Results
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PairCard:
-    """One pair of the benchmark, as the page shows it.
+    """One pair of a benchmark, as the page shows it.
 
-    Labels and captions are None where the corpus has none.
+    Labels and captions are None where the corpus has none, cosines of pairs that others chose. An
+    image is '' of a benchmark that came without images.
 
     Raises:
         ValueError: if a cosine is not a finite number.
@@ -37,13 +38,13 @@ class PairCard:
     label_b: str | None = None
     caption_a: str | None = None
     caption_b: str | None = None
-    clip_cosine: float
-    ssl_cosine: float
+    clip_cosine: float | None = None
+    ssl_cosine: float | None = None
 
     def __post_init__(self) -> None:
         for name in ("clip_cosine", "ssl_cosine"):
             cosine = getattr(self, name)
-            if not math.isfinite(cosine):
+            if cosine is not None and not math.isfinite(cosine):
                 message = f"pair {self.pair_id!r} has {name} {cosine}; a cosine is in [-1, 1]"
                 raise ValueError(message)
 
@@ -118,6 +119,31 @@ class ReportContents:
                 f"cards_total counts the shown and the left out"
             )
             raise ValueError(message)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class BenchmarkContents:
+    """Everything that the report of a published benchmark says.
+
+    `name` is what people call it, `set_name` what the store does. `key` is the answer key of
+    figures and cards, one of `keys`.
+    """
+
+    name: str
+    set_name: str
+    pairs: int
+    key: str
+    keys: Mapping[str, str]
+    """Answer key to a sentence for people; none where there is only one."""
+    cards: Sequence[PairCard]
+    """All pairs in their order."""
+    versions: Sequence[TableVersion]
+    results: Results
+
+    @property
+    def models(self) -> int:
+        """Models that were asked."""
+        return len({row.model for row in self.results.scores})
 
 
 def _check_same_pairs(name: str, clip_P: NDArray[np.float64], ssl_P: NDArray[np.float64]) -> None:

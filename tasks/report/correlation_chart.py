@@ -7,7 +7,7 @@ Source: Tong et al. 2024 (arXiv:2401.06209), Fig. 6, which draws the same number
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from matplotlib.axes import Axes
@@ -34,12 +34,17 @@ MARGIN: Final = 4.0
 class CorrelationPanel:
     """A CLIP against a model: accuracies in percent by what is compared, the CLIP's first.
 
-    `said` is written under the title, for instance the correlation with its interval.
+    `said` is written under the title, for instance the correlation with its interval. `numbers`
+    are those of `tasks.correlation.Correlation`, for a table; `stated` is what its source says.
     """
 
     title: str
     said: str
     points: Mapping[str, tuple[float, float]]
+    clip: str = ""
+    """What the CLIP is called, if the figure has several."""
+    numbers: Mapping[str, float | None] = field(default_factory=dict)
+    stated: float | None = None
 
 
 def draw_correlations(
@@ -67,7 +72,8 @@ def draw_correlations(
         place = (left / width, bottom / height, SIDE / width, SIDE / height)
         axes = figure.add_axes(place, facecolor=palette.paper)
         _draw_panel(axes, panel, ends, palette)
-        axes.set_xlabel(across, **font(palette.muted, 9))
+        named = f"{short(panel.clip, 44)}, %" if panel.clip else across
+        axes.set_xlabel(named, **font(palette.muted, 9))
         if column == 0:
             axes.set_ylabel(up, **font(palette.muted, 9))
     figure.text(0.02, 1 - 0.34 / height, title, weight="bold", **font(palette.ink, 13))
@@ -108,7 +114,9 @@ def _draw_panel(
         for name, (x, y) in panel.points.items()
     }
     for name, (x, y, anchor) in label_places(relative).items():
-        axes.plot(*panel.points[name], "o", color=color, markersize=6, clip_on=False)
+        (point,) = axes.plot(*panel.points[name], "o", color=color, markersize=6, clip_on=False)
+        across, up = panel.points[name]
+        point.set_gid(f"{name}: {across:.1f}, {up:.1f}")
         axes.text(
             x / 100,
             y / 100,

@@ -7,7 +7,7 @@ Keep out: the figures themselves (one module a subject, beside this file).
 import io
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -82,9 +82,36 @@ MARKERS: Final[Mapping[str, str]] = {
 """Told apart without colour too."""
 
 
+class Spot(NamedTuple):
+    """A point of a figure, in percent from its left and top, and what it says."""
+
+    left: float
+    top: float
+    said: str
+
+
+def spots(figure: Figure) -> list[Spot]:
+    """Return the single points of a figure that was drawn whose lines have a text as their gid."""
+    width, height = figure.canvas.get_width_height()
+    found = []
+    for axes in figure.axes:
+        for line in axes.lines:
+            said = line.get_gid()
+            if said is not None:
+                for x, y in line.get_transform().transform(line.get_xydata()):
+                    found.append(Spot(100 * x / width, 100 * (1 - y / height), said))
+    return found
+
+
 def look_color(look: str, palette: Palette) -> str:
     """Return the colour of models that look through these features."""
     return palette.looks.get(look, palette.muted)
+
+
+def told_apart(place: int, palette: Palette) -> tuple[str, str]:
+    """Return the colour and the marker of one of a few models, by its place among them."""
+    look = list(MARKERS)[place % len(MARKERS)]
+    return palette.looks[look], MARKERS[look]
 
 
 def look_marker(look: str) -> str:

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from tasks.report.contents import ReportContents
+from tasks.report.contents import BenchmarkContents, ReportContents
 from tasks.report.pictures import Picture
 
 KIND: Final = "mmvp-report"
@@ -43,7 +43,9 @@ def quantiles(contents: ReportContents) -> list[dict[str, float]]:
     ]
 
 
-def render_json(contents: ReportContents, pictures: Mapping[str, Picture]) -> str:
+def render_json(
+    contents: ReportContents | BenchmarkContents, pictures: Mapping[str, Picture]
+) -> str:
     """Give `report.json`: all of the contents, with the two planes as counts and quantiles.
 
     Args:
@@ -58,14 +60,19 @@ def render_json(contents: ReportContents, pictures: Mapping[str, Picture]) -> st
         "cards": _rows(contents.cards),
         "versions": _rows(contents.versions),
         "scores": _rows(results.scores),
+        "other_keys": _rows(results.other_keys),
         "comparisons": _rows(results.comparisons),
         "probes": _rows(results.probes),
         "questions": _rows(results.questions),
-        "pairs_drawn": int(contents.clip_cosines_P.size),
-        "mined_drawn": int(contents.mined_clip_M.size),
-        "quantiles": quantiles(contents),
+        "evidence": dataclasses.asdict(results.evidence),
         "not_available": {i: p.reason for i, p in pictures.items() if not p.is_there},
     }
+    if isinstance(contents, ReportContents):
+        report |= {
+            "pairs_drawn": int(contents.clip_cosines_P.size),
+            "mined_drawn": int(contents.mined_clip_M.size),
+            "quantiles": quantiles(contents),
+        }
     return json.dumps(report, sort_keys=True, indent=1, allow_nan=False) + "\n"
 
 

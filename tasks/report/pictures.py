@@ -29,6 +29,7 @@ SHOWN_PX: Final = 192
 """The long side of an image on the page, at most."""
 
 NO_REASON: Final = "it could not be read"
+NO_IMAGES: Final = "the benchmark came without images"
 _PLAIN_ID = re.compile(r"[A-Za-z0-9_-]{1,128}")
 
 

@@ -23,10 +23,11 @@ from tasks.report.drawing import (
     look_color,
     look_marker,
     plain,
+    short,
+    told_apart,
 )
 from tasks.report.results import FEW_PAIRS, Results, Standing, main_standings, standings
 
-BENCHMARK: Final = "mined"
 FEWEST_AXES: Final = 3
 MOST_AXES: Final = 12
 
@@ -41,15 +42,15 @@ class Spokes(NamedTuple):
 def spokes(results: Results) -> Spokes:
     """Gather the main models' accuracy by pattern; of too many patterns the largest are kept."""
     by_pattern = {
-        pattern: {each.label: each for each in standings(results, BENCHMARK, pattern=pattern)}
-        for pattern in results.asked_patterns(BENCHMARK)
+        pattern: {each.label: each for each in standings(results, results.main, pattern=pattern)}
+        for pattern in results.asked_patterns(results.main)
     }
     pairs = {name: max(e.pairs for e in found.values()) for name, found in by_pattern.items()}
     largest = sorted(pairs, key=lambda name: -pairs[name])[:MOST_AXES]
     shown = {name: n for name, n in pairs.items() if name in largest}
     models = [
         (each, [by_pattern[name][each.label].accuracy for name in shown])
-        for each in main_standings(standings(results, BENCHMARK))
+        for each in main_standings(standings(results, results.main))
         if all(each.label in by_pattern[name] for name in shown)
     ]
     return Spokes(shown, models)
@@ -67,23 +68,34 @@ def draw_radar(results: Results, palette: Palette = LIGHT) -> Figure | None:
     axes.set_theta_direction(-1)
     angles = [2 * math.pi * n / len(pairs) for n in range(len(pairs))]
     _draw_web(axes, pairs, angles, models[0][0].seeds[0].chance, palette)
-    for each, accuracies in models:
+    for place, (each, accuracies) in enumerate(models):
+        style = _style(place, each, palette)
         axes.plot(
             [*angles, angles[0]],
             [*accuracies, accuracies[0]],
-            color=look_color(each.look, palette),
-            marker=look_marker(each.look),
             markersize=5.5,
             linewidth=1.8,
-            linestyle="--" if each.look == "clip-control" else "-",
             clip_on=False,
             zorder=3,
+            **style,
         )
+        for angle, accuracy, pattern in zip(angles, accuracies, pairs, strict=True):
+            (point,) = axes.plot(angle, accuracy, alpha=0, clip_on=False, **style)
+            point.set_gid(f"{each.label}, {pattern}: {100 * accuracy:.1f}")
     _draw_legend(figure, models, palette)
-    title = f"Pair accuracy by visual pattern, benchmark {BENCHMARK}"
+    title = f"Pair accuracy by visual pattern, benchmark {short(results.main)}"
     figure.text(0.02, 0.95, title, weight="bold", **font(palette.ink, 12))
     figure.text(0.02, 0.03, _note(pairs, models), **font(palette.muted, 9))
     return figure
+
+
+def _style(place: int, standing: Standing, palette: Palette) -> dict[str, Any]:
+    """Return how a model is drawn: one trained here by its look, others by their place."""
+    color, marker = look_color(standing.look, palette), look_marker(standing.look)
+    if not standing.is_trained:
+        color, marker = told_apart(place, palette)
+    is_control = standing.look == "clip-control"
+    return {"color": color, "marker": marker, "linestyle": "--" if is_control else "-"}
 
 
 def _draw_web(
@@ -124,12 +136,10 @@ def _draw_legend(
         Line2D(
             [],
             [],
-            color=look_color(each.look, palette),
-            marker=look_marker(each.look),
-            linestyle="--" if each.look == "clip-control" else "-",
-            label=textwrap.fill(plain(each.label), 20),
+            label=textwrap.fill(plain(each.label), 20, max_lines=3, placeholder="..."),
+            **_style(place, each, palette),
         )
-        for each, _ in models
+        for place, (each, _) in enumerate(models)
     ]
     handles.append(Line2D([], [], color=palette.muted, linestyle="--", linewidth=1, label="chance"))
     legend = figure.legend(

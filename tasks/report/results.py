@@ -12,6 +12,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Final, NamedTuple
 
+from tasks.report.evidence import Evidence
+
 LOOKS: Final[Mapping[str, str]] = {
     "clip": "CLIP only",
     "ssl": "SSL only",
@@ -188,6 +190,11 @@ class Results:
     outcomes: Mapping[str, str] = field(default_factory=dict)
     patterns: Sequence[str] = ()
     """The visual patterns in the paper's order."""
+    main: str = "mined"
+    """The benchmark that cards, comparisons and the figure by pattern are about."""
+    other_keys: Sequence[ModelScore] = ()
+    """Scores under other answer keys than that of `scores`."""
+    evidence: Evidence = field(default_factory=Evidence)
 
     @property
     def asked_benchmarks(self) -> list[str]:
@@ -288,8 +295,17 @@ def _rank(standing: Standing) -> tuple[bool, int, float, str, int]:
     return not standing.is_trained, place, standing.ssl_share or 0.0, standing.label, steps
 
 
+MAIN: Final = 6
+"""Models that are drawn together; more outlines cannot be told apart."""
+
+
 def main_standings(found: Sequence[Standing]) -> list[Standing]:
-    """Return trained variants, one for each way to look: of additive ones that nearest to half."""
+    """Return trained variants, one for each way to look: of additive ones that nearest to half.
+
+    Where none was trained, they are the models that do best.
+    """
+    if not any(each.is_trained for each in found):
+        return sorted(found, key=lambda each: -each.accuracy)[:MAIN]
     chosen: dict[str, Standing] = {}
     for each in found:
         if not each.is_trained:

@@ -83,7 +83,9 @@ def draw_scaling(
     head = "Pair accuracy of CLIPs by the rule of MMVP-VLM, %"
     figure.text(0.02, 1 - 0.34 / height, head, weight="bold", **font(palette.ink, 13))
     _name(figure, encoders, height, lines, palette)
-    note = "with 95 % interval; dashed: chance"
+    note = "dashed: chance"
+    if any(one.low is not None for one in encoders):
+        note = f"with 95 % interval; {note}"
     if any(one.is_published for one in encoders):
         note += "; hollow: published"
     figure.text(0.02, 0.12 / height, note, **font(palette.muted, 9))
@@ -103,7 +105,8 @@ def _draw_points(
         if one.low is not None and one.high is not None:
             axes.plot([x, x], [one.low, one.high], color=color, linewidth=1.1, alpha=0.45)
         fill = palette.paper if one.is_published else color
-        axes.plot(x, one.accuracy, "o", color=color, markerfacecolor=fill, markersize=6)
+        (point,) = axes.plot(x, one.accuracy, "o", color=color, markerfacecolor=fill, markersize=6)
+        point.set_gid(f"{one.name}: {one.accuracy:.1f}")
     axes.margins(x=0.14)
 
 
@@ -119,6 +122,7 @@ def _number(
         for number, (one, x) in enumerate(zip(encoders, across, strict=True), start=1)
         if x is not None
     }
+    axes.get_xlim()  # until it is asked for its ends, an axes has not fitted them to its points
     to_axes = axes.transData + axes.transAxes.inverted()
     relative = {name: tuple(100 * to_axes.transform(point)) for name, point in found.items()}
     for name, (x, y, anchor) in label_places(relative, letter=2.6, line=4.6).items():

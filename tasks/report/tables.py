@@ -7,7 +7,7 @@ Keep out: HTML (the templates), figures (`charts`, `radar`, `probe_chart`), besi
 from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
-from tasks.report.radar import BENCHMARK, spokes
+from tasks.report.radar import spokes
 from tasks.report.results import ModelComparison, ModelScore, Results, Standing, standings
 
 SURE: Final = 0.05
@@ -80,22 +80,6 @@ def _name(standing: Standing) -> tuple[str, int | None]:
     return standing.label, standing.seeds[0].steps
 
 
-class Detail(NamedTuple):
-    """All scores of a benchmark under one protocol, a row a model."""
-
-    protocol: str
-    rows: Sequence[ModelScore]
-
-
-def details(results: Results, benchmark: str) -> list[Detail]:
-    """Return a benchmark's scores by protocol, models in the order of tables."""
-    found = [
-        (name, [row for each in standings(results, benchmark, name) for row in each.seeds])
-        for name in results.asked_protocols
-    ]
-    return [Detail(name, rows) for name, rows in found if rows]
-
-
 class PatternRow(NamedTuple):
     """A pattern with its pairs, and the main models in it."""
 
@@ -124,46 +108,62 @@ class Difference(NamedTuple):
 
 
 class Matrix(NamedTuple):
-    """Each model against those before it; `rows` leave out the first, which has none."""
+    """Each model against those before it; `rows` leave out the first, which has none.
 
-    seed: int
+    `seed` is None of models that were not trained here; `protocol` is how all were asked.
+    """
+
+    seed: int | None
+    protocol: str
     labels: Sequence[str]
     rows: Sequence[Sequence[Difference | None]]
 
 
 def matrices(results: Results) -> list[Matrix]:
-    """Return the comparisons of trained models on the mined pairs, a matrix a seed."""
-    protocol = next(
-        (p for p in results.asked_protocols if any(_is_main(r, p) for r in results.comparisons)),
-        None,
-    )
-    if protocol is None:
-        return []
-    found = {(r.model_a, r.model_b): r for r in results.comparisons if _is_main(r, protocol)}
-    models = [
+    """Return the comparisons of models on the main benchmark.
+
+    Trained models have a matrix a seed, under their first protocol; others one a protocol.
+    """
+    compared = {row.protocol for row in results.comparisons if row.benchmark == results.main}
+    protocols = [name for name in results.asked_protocols if name in compared]
+    trained = [_models(results, name, are_trained=True) for name in protocols]
+    first = next((n for n, rows in enumerate(trained) if len(rows) > 1), None)
+    found = []
+    if first is not None:
+        for seed in sorted({row.seed for row in trained[first] if row.seed is not None}):
+            rows = [row for row in trained[first] if row.seed == seed]
+            found.append(_matrix(results, seed, protocols[first], rows))
+    found += [
+        _matrix(results, None, name, _models(results, name, are_trained=False))
+        for name in protocols
+        if "+" not in name  # controls are no contest
+    ]
+    return [matrix for matrix in found if len(matrix.labels) > 1]
+
+
+def _models(results: Results, protocol: str, *, are_trained: bool) -> list[ModelScore]:
+    return [
         row
-        for each in standings(results, BENCHMARK, protocol)
-        if each.is_trained
+        for each in standings(results, results.main, protocol)
+        if each.is_trained == are_trained
         for row in each.seeds
     ]
-    seeds = sorted({row.seed for row in models if row.seed is not None})
-    by_seed = [(seed, [row for row in models if row.seed == seed]) for seed in seeds]
-    return [_matrix(seed, rows, found) for seed, rows in by_seed if len(rows) > 1]
-
-
-def _is_main(row: ModelComparison, protocol: str) -> bool:
-    return (row.benchmark, row.protocol) == (BENCHMARK, protocol)
 
 
 def _matrix(
-    seed: int, models: Sequence[ModelScore], found: Mapping[tuple[str, str], ModelComparison]
+    results: Results, seed: int | None, protocol: str, models: Sequence[ModelScore]
 ) -> Matrix:
+    found = {
+        (row.model_a, row.model_b): row
+        for row in results.comparisons
+        if (row.benchmark, row.protocol) == (results.main, protocol)
+    }
     rows = [
         [_difference(one, other, found) for other in models[:n]]
         for n, one in enumerate(models)
         if n > 0
     ]
-    return Matrix(seed, [row.label for row in models], rows)
+    return Matrix(seed, protocol, [row.label for row in models], rows)
 
 
 def _difference(

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from flows.benchmark import benchmark
+from flows.benchmark_report import benchmark_report
 from flows.scoreboard import headline
 from flows.settings import Settings
 from flows.stored_answers import score_file
@@ -66,6 +67,7 @@ def test_a_server_is_asked_once_and_scored_and_its_key_is_nowhere(server, cluste
     with serve(sees(folder)) as stub:
         found = benchmark(str(folder), config=asking(stub), workers=cluster)
         again = benchmark(str(folder), config=asking(stub), workers=cluster)
+    reported = [benchmark_report(named, workers=cluster) for named in ("doors", str(folder))]
 
     assert len(stub.bodies) == 2 * PAIRS
     assert stub.headers[0]["Authorization"] == f"Bearer {SECRET}"
@@ -74,8 +76,11 @@ def test_a_server_is_asked_once_and_scored_and_its_key_is_nowhere(server, cluste
     assert (one["pair_accuracy"], one["question_accuracy"], one["unread"]) == (1, 1, 0)
     assert again["stages"]["evaluate"]["state"] == "current"
     assert [row["choice"] for row in runs.shown("answers")] == ["Open", "Closed"] * PAIRS
+    assert [one["stages"]["report"]["state"] for one in reported] == ["done", "current"]
+    page = Path(reported[0]["stages"]["report"]["figures"]["page"])
+    assert page.read_text().count('class="card"') == PAIRS
     held = [file for file in home.rglob("*") if file.is_file()]
-    assert held
+    assert page in held
     assert not [file for file in held if SECRET.encode() in file.read_bytes()]
 
 
@@ -120,7 +125,11 @@ def test_a_model_that_looks_is_told_from_one_that_does_not(server, cluster, home
     assert by_way["letter+other-image"]["swapped"] == 1
     assert by_way["letter+text-only"]["same_answer"] == 1
     assert by_way["letter+swapped-options"]["both_right"] == 1
-    assert headline(found["scores"]) == {}
+    one = headline(found["scores"])
+    assert one["protocol"] == "letter"  # controls stand beside it
+    assert one["beside"]["text_only"]["pair_accuracy"] == 0
+    assert one["beside"]["first_option"]["share"] == 0.5
+    assert one["beside"]["same_when_turned"]["share"] == 1
 
 
 def test_stored_answers_stand_beside_those_of_models(server, cluster, home, folder, tmp_path):
@@ -132,21 +141,12 @@ def test_stored_answers_stand_beside_those_of_models(server, cluster, home, fold
         score_file(Settings.read(), file, **stored)
         found = benchmark(str(folder), config=asking(stub), workers=cluster)
 
+    asked = f"openai:stub@{stub.url}"
     overall = {row["model"]: row["pair_accuracy"] for row in found["scores"]}
-    assert overall == {f"openai:stub@{stub.url}": 1, "always-a": 0}
-
-
-def test_a_file_that_lacks_answers_gives_no_score_unless_asked(home, folder, tmp_path):
-    file = tmp_path / "few.jsonl"
-    file.write_text('{"question_id": 1, "response": "(a)"}\n')
-    stored = {"place": str(folder), "protocol": "letter", "key": None}
-
-    with pytest.raises(ValueError, match=r"of 6 questions 5 have no line and 0 hold a failed"):
-        score_file(Settings.read(), file, **stored)
-    found = score_file(Settings.read(), file, **stored, allow_incomplete=True)
-
-    assert (found["complete"], found["missing"], found["unread"]) == (False, 5, 5)
-    assert Path(home / "store").is_dir()
+    assert overall == {asked: 1, "always-a": 0}
+    (compared,) = found["comparisons"]
+    assert {compared["model_a"], compared["model_b"]} == {asked, "always-a"}
+    assert {compared["only_a"], compared["only_b"]} == {0, PAIRS}
 
 
 def test_a_benchmark_without_images_says_that_answers_can_still_be_scored(

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import re
+from importlib.resources import files
 
 import pytest
 
@@ -30,6 +31,13 @@ def written(tmp_path, found, cards=(), **changes):
 def text_of(html):
     """Return what a reader sees, a space for each tag."""
     return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", html))
+
+
+OURS = files("tasks.report").joinpath("sort.js").read_text()
+
+
+def scripts_of(html):
+    return re.findall(r"<script[^>]*>(.*?)</script>", html, re.DOTALL)
 
 
 def rows_of(html, caption):
@@ -67,7 +75,7 @@ def test_a_report_on_models_is_the_same_bytes_every_time(tmp_path):
     assert files_of(tmp_path / "report") == first
     figures = {
         f"{name}{shade}.png"
-        for name in ("results", "radar", "sweep", "probes")
+        for name in ("results", "outcomes", "radar", "sweep", "probes")
         for shade in ("", "-dark")
     }
     assert first.keys() - {"images/a000.png", "images/b000.png"} == TODAY | figures | {"results.md"}
@@ -82,7 +90,7 @@ def test_all_links_of_the_page_lead_into_the_folder(tmp_path):
     assert all((tmp_path / "report" / link).is_file() for link in links - anchors)
     ids = {attrs.get("id") for _, attrs in tags}
     assert {anchor[1:] for anchor in anchors} <= ids
-    assert "script" not in {tag for tag, _ in tags}
+    assert scripts_of(html) == [OURS]
 
 
 def test_the_table_shows_pair_accuracy_with_its_interval_for_all_benchmarks(tmp_path):
@@ -110,15 +118,19 @@ def test_the_table_shows_pair_accuracy_with_its_interval_for_all_benchmarks(tmp_
     assert [cell.split()[0] for cell in encoder[1:]] == ["50.0", "not", "not"]
 
 
-def test_pair_and_question_accuracy_each_have_their_column(tmp_path):
+def test_pair_and_question_accuracy_each_have_their_table(tmp_path):
     html = written(tmp_path, results([score()]))
 
-    head, _, row = rows_of(html, "Outcomes of the pairs of benchmark mined by model")
+    head, row = rows_of(html, "Pair accuracy on mined")
     cells = dict(zip(head, row, strict=True))
+    assert cells["Model"] == "CLIP only, seed 0, 300 steps"
     assert cells["Pair accuracy, %"].startswith("50.0 35.0")
-    assert cells["Question accuracy, %"].startswith("71.0 60.0")
     assert (cells["Unread"], cells["Pairs"]) == ("3", "32")
     assert "both right 50.0 %, same answer 50.0 %" in cells["Pairs by outcome, %"]
+    head, row = rows_of(html, "Question accuracy on mined")
+    cells = dict(zip(head, row, strict=True))
+    assert cells["Question accuracy, %"].startswith("71.0 60.0")
+    assert "Pairs by outcome, %" not in cells
 
 
 @pytest.mark.parametrize(("accuracy", "low", "high"), [(0, 0, 0.11), (1, 0.89, 1), (1 / 3, 0, 1)])
@@ -142,8 +154,8 @@ def test_several_seeds_are_shown_by_their_mean_and_one_by_one(tmp_path):
     assert row[0] == "CLIP only mean of 3 seeds, 300 steps"
     assert row[1].startswith("40.0 ")
     assert row[1].endswith("seeds: 20.0, 30.0, 70.0")
-    _, _, *each = rows_of(html, "Outcomes of the pairs of benchmark mined by model")
-    assert [cells[1].split()[0] for cells in each] == ["20.0", "30.0", "70.0"]
+    _, *each = rows_of(html, "Pair accuracy on mined")
+    assert [cells[3].split()[0] for cells in each] == ["70.0", "30.0", "20.0"]  # best first
 
 
 def test_models_that_differ_are_marked_not_by_colour_alone(tmp_path):
@@ -194,7 +206,7 @@ def test_a_card_shows_question_right_answers_and_what_each_model_said(tmp_path):
     assert text.index("right answer: two") < text.index("right answer: three")
     head, row = rows_of(html, "Answers to pair 1")
     assert head == ["Quantity and Count", "A", "B"]
-    assert row == ["CLIP only", "✓ two", "✗ two own words: &ldquo; three &rdquo;"]
+    assert row == ["CLIP only", "✓ two", "✗ two to free : &ldquo; three &rdquo;"]
 
 
 def test_an_answer_that_could_not_be_read_is_neither_right_nor_silent(tmp_path):
@@ -203,7 +215,8 @@ def test_an_answer_that_could_not_be_read_is_neither_right_nor_silent(tmp_path):
 
     _, row = rows_of(written(tmp_path, found, [card(0)]), "Answers to pair 1")
 
-    assert row == ["CLIP only", "? unread", "✓ three"]
+    words = "? unread to option-logprob : &ldquo; balls balls &rdquo;"
+    assert row == ["CLIP only", words, "✓ three"]
 
 
 def test_seeds_that_disagree_share_a_row_of_the_card(tmp_path):
@@ -237,13 +250,12 @@ def test_cards_can_be_chosen_by_pattern_and_outcome_without_a_script(tmp_path):
 
     tags = Tags(html).found
     marks = [attrs["data-marks"] for tag, attrs in tags if attrs.get("class") == "card"]
-    assert marks == ["p0 m0-0", "p1 m0-1"]
+    assert marks == ["p0 m1-0 m0-0", "p1 m1-1 m0-1"]  # m0 is any model
     text = text_of(html)
     assert "Quantity and Count (1)" in text
     assert "zebra (1)" in text
-    for mark in ("p0", "p1", "m0-0", "m0-1"):
+    for mark in ("p0", "p1", "m0-0", "m0-1", "m1-0", "m1-1"):
         assert f'.card:not([data-marks~="{mark}"])' in html
-    assert "script-src 'none'" in html
 
 
 def test_hostile_results_are_text_and_nothing_else(tmp_path):
@@ -271,9 +283,10 @@ def test_hostile_results_are_text_and_nothing_else(tmp_path):
         outcomes={HOSTILE: HOSTILE},
     )
 
-    tags = Tags(written(tmp_path, found, [card(0)])).found
+    html = written(tmp_path, found, [card(0)])
 
-    assert "script" not in {tag for tag, _ in tags}
+    tags = Tags(html).found
+    assert scripts_of(html) == [OURS]
     assert not [name for _, attrs in tags for name in attrs if name.startswith("on")]
     assert "<script" not in (tmp_path / "report" / "results.md").read_text()
 

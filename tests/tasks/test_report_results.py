@@ -4,6 +4,8 @@ import dataclasses
 
 import pytest
 
+from tasks.report.boards import boards
+from tasks.report.evidence import Evidence, RankedRow
 from tasks.report.results import (
     AskedPair,
     ModelComparison,
@@ -18,7 +20,6 @@ from tasks.report.results import (
 )
 from tasks.report.tables import (
     MINUS,
-    details,
     matrices,
     overview,
     p_text,
@@ -256,13 +257,89 @@ def test_benchmarks_and_protocols_stand_side_by_side():
     assert [cell is None for cell in encoder.cells] == [False, True, True]
 
 
-def test_details_hold_every_seed_under_its_protocol():
-    rows = variants(seeds=(0, 1))
+def test_a_leaderboard_holds_every_seed_at_both_levels_best_first():
+    rows = [*variants(seeds=(0, 1)), score("Best", pair_accuracy=0.9, question_accuracy=0.95)]
 
-    found = {table.protocol: table.rows for table in details(results(rows), "mined")}
+    ((benchmark, (pairs, questions)),) = boards(results(rows))
 
-    assert len(found["option-logprob"]) == 14
-    assert [row.model for row in found["mmvp-vlm"]] == ["tiny-clip"]
+    assert (benchmark, pairs.level, questions.level) == ("mined", "pair", "question")
+    assert len(pairs.rows) == len(questions.rows) == 16
+    assert [board.rows[0].label for board in (pairs, questions)] == ["Best, seed 0, 300 steps"] * 2
+    assert (pairs.rows[0].value, questions.rows[0].value) == pytest.approx((90, 95))
+    assert questions.rows[0].outcomes is None
+
+
+def published(level, value, **changes):
+    fields = {
+        "benchmark": "mined",
+        "level": level,
+        "label": "theirs",
+        "value": value,
+        "low": None,
+        "high": None,
+        "pairs": 150,
+        "protocol": None,
+        "key": None,
+        "origin": "published",
+        "source": "a report",
+    }
+    return RankedRow(**fields | changes)
+
+
+def test_published_numbers_stand_only_beside_those_of_their_level():
+    found = results(
+        [score()],
+        evidence=Evidence(published=[published("pair", 60.0), published("group", 40.0)]),
+    )
+
+    ((_, levels),) = boards(found)
+
+    assert {
+        board.level: [(row.label, row.is_measured) for row in board.rows] for board in levels
+    } == {
+        "pair": [("theirs", False), ("CLIP only, seed 0, 300 steps", True)],
+        "question": [("CLIP only, seed 0, 300 steps", True)],
+        "group": [("theirs", False)],
+    }
+
+
+def test_scores_under_other_keys_stand_on_the_leaderboard_alone():
+    found = results([score()], other_keys=[score(key="other", pair_accuracy=0.6)])
+
+    ((_, (pairs, _)),) = boards(found)
+
+    assert [(row.key, row.value) for row in pairs.rows] == [("other", 60.0), ("metadata", 50.0)]
+    assert [each.accuracy for each in standings(found, "mined")] == [0.5]
+
+
+def test_models_from_elsewhere_are_compared_protocol_by_protocol_without_controls():
+    foreign = {"features": None, "seed": None, "steps": None}
+    rows = [
+        score(name, model=name, protocol=way, **foreign)
+        for way in ("letter", "paper-2024", "letter+text-only")
+        for name in ("one", "two")
+    ]
+    compared = [
+        dataclasses.replace(comparison("one", "two", 30, 10, 0.01), protocol=row.protocol)
+        for row in rows[::2]
+    ]
+
+    found = matrices(results(rows, comparisons=compared))
+
+    assert [(each.seed, each.protocol) for each in found] == [
+        (None, "letter"),
+        (None, "paper-2024"),
+    ]
+    assert found[0].labels == ["one", "two"]
+
+
+def test_where_nothing_was_trained_the_main_models_are_the_best():
+    foreign = {"features": None, "seed": None, "steps": None}
+    rows = [score(f"m{n}", model=f"m{n}", pair_accuracy=n / 10, **foreign) for n in range(9)]
+
+    main = main_standings(standings(results(rows), "mined"))
+
+    assert [each.label for each in main] == ["m8", "m7", "m6", "m5", "m4", "m3"]
 
 
 @pytest.mark.parametrize("turned", [False, True])
