@@ -20,7 +20,7 @@ import tempfile
 import threading
 import time
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -29,8 +29,9 @@ import numpy as np
 import torch
 
 from benchmarks.measuring import interleaved, parser_of, read_options, show
-from tasks.backends import OpenAIServer, Pacing, Reply, ask_all
-from tasks.evaluation.asking import GREEDY, LIKELIER, Asked
+from tasks.backends import OpenAIServer, Pacing, ask_all
+from tasks.backends import Reply as Answer
+from tasks.evaluation.asking import GREEDY, LIKELIER, Asked, Reply
 from tasks.evaluation.local import ROWS, LocalModel
 from tests.tasks.backends.asked import images, requests
 from tests.tasks.backends.server import completion, serve
@@ -39,6 +40,7 @@ from tests.vlms import FAMILIES, save
 QUESTION = "Is there a hat on it?"
 ENDINGS = ("", " Or on the other one?", " Say yes or no.")
 OPTIONS = ("yes", "no")
+ANEW = "1, and one option"
 
 
 def draw_questions(count: int) -> tuple[list[Asked], dict[str, Any]]:
@@ -55,36 +57,55 @@ def local(options: argparse.Namespace) -> list[dict[str, Any]]:
     for family in options.family:
         with tempfile.TemporaryDirectory() as place:
             save(family, Path(place))
-            models = {rows: LocalModel(Path(place), rows=rows) for rows in (1, *options.rows)}
+            models = {str(n): LocalModel(Path(place), rows=n) for n in (1, *options.rows)}
+            anew = LocalModel(Path(place), rows=1, goes_on=False)
         for protocol in (LIKELIER, GREEDY):
             named = {"model": family, "protocol": protocol}
-            found += [named | row for row in ask_each_way(models, protocol, options)]
+            ways = {ANEW: anew, **models} if protocol == LIKELIER else models
+            found += [named | row for row in ask_each_way(ways, protocol, options)]
     return found
 
 
 def ask_each_way(
-    models: Mapping[int, LocalModel], protocol: str, options: argparse.Namespace
+    models: Mapping[str, LocalModel], protocol: str, options: argparse.Namespace
 ) -> list[dict[str, Any]]:
     """Return the CPU seconds of each way, and how many replies are those of one by one."""
     asked, pictures = draw_questions(options.questions)
     said: dict[str, list[Any]] = {}
 
-    def ask_with(rows: int) -> None:
-        said[str(rows)] = models[rows].ask(protocol, asked, pictures)
+    def ask_with(rows: str) -> None:
+        if rows == ANEW:
+            said[rows] = ask_each_option(models[rows], asked, pictures)
+        else:
+            said[rows] = models[rows].ask(protocol, asked, pictures)
 
-    works = {str(rows): partial(ask_with, rows) for rows in models}
+    works = {rows: partial(ask_with, rows) for rows in models}
     seconds = interleaved(works, rounds=options.rounds)
+    first = next(iter(models))
     return [
         {
-            "rows at once": int(rows),
+            "questions at once": rows,
             "CPU-s": taken,
-            "against one by one": seconds["1"] / taken,
+            "against the first": seconds[first] / taken,
             "same replies": sum(
-                one[:3] == other[:3] for one, other in zip(said["1"], said[rows], strict=True)
+                one[:3] == other[:3] for one, other in zip(said[first], said[rows], strict=True)
             ),
         }
         for rows, taken in seconds.items()
     ]
+
+
+def ask_each_option(
+    model: LocalModel, asked: Sequence[Asked], pictures: Mapping[str, Any]
+) -> list[Reply]:
+    """Return what is found likelier if each option is read in a pass of its own."""
+    single = [one._replace(options=(option,)) for one in asked for option in one.options]
+    found = model.ask(LIKELIER, single, pictures)
+    replies = []
+    for one, *each in zip(asked, found[::2], found[1::2], strict=True):
+        likelier = max(each, key=lambda reply: reply.scores or ())
+        replies.append(likelier._replace(question_id=one.question_id))
+    return replies
 
 
 class Limits:
@@ -165,13 +186,15 @@ def ask(limits: Limits, pacing: Pacing, count: int) -> int:
 
     with serve(limits.script) as stub:
         asyncio.run(run(stub.url))
-    return sum(isinstance(outcome, Reply) for outcome in outcomes)
+    return sum(isinstance(outcome, Answer) for outcome in outcomes)
 
 
 def main() -> None:
     """Print a table of each part."""
     parser = parser_of(__doc__, questions=300, rounds=2, most=64)
-    parser.add_argument("--rows", type=int, nargs="+", default=[ROWS, 4 * ROWS], metavar="N")
+    parser.add_argument(
+        "--rows", type=int, nargs="+", default=[ROWS // 2, ROWS, 2 * ROWS], metavar="N"
+    )
     parser.add_argument("--family", nargs="*", choices=sorted(FAMILIES), default=["llava"])
     options = read_options(parser)
     torch.set_num_threads(1)

@@ -57,6 +57,7 @@ class LocalModel:
         device: where it runs.
         trust_remote_code: run code that comes with the folder.
         rows: questions at once; fewer once there is no room for so many.
+        goes_on: whether options go on from their prompt; None: as the first question shows.
 
     Raises:
         ValueError: if weights are missing, or there is no chat template.
@@ -70,6 +71,7 @@ class LocalModel:
         device: Device = "cpu",
         trust_remote_code: bool = False,
         rows: int = ROWS,
+        goes_on: bool | None = None,
     ) -> None:
         trust = {"trust_remote_code": trust_remote_code}
         self.processor: Any = AutoProcessor.from_pretrained(folder, **trust)
@@ -86,7 +88,7 @@ class LocalModel:
         tokenizer.padding_side = "left"
         if tokenizer.pad_token is None:
             tokenizer.pad_token = tokenizer.eos_token
-        self._goes_on: bool | None = None  # not known before the first question
+        self._goes_on = goes_on
 
     def ask(
         self, manner: Manner, questions: Sequence[Asked], pictures: Mapping[str, Pixels]
