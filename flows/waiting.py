@@ -23,21 +23,21 @@ from prefect.exceptions import ObjectNotFound
 from prefect.flow_runs import suspend_flow_run
 from prefect.runtime import deployment, flow_run
 
-from flows.annotate import served
+from flows.annotate import WAITING, served
 from flows.site import Run
 from flows.stages import mining_of
+from storage import proposals
 from storage.database import Database
-from tasks.annotation.outcome import FOLDER, read_progress
+from tasks.annotation.outcome import FOLDER, read_progress, read_state
 from tasks.annotation.standing import Progress
 from tasks.files import write_whole
 from tasks.questions.config import PEOPLE, QuestionConfig
+from tasks.questions.offers import source_of
 
 log = logging.getLogger(__name__)
 
 EVENT: Final = "mmvp.waiting-for-people"
 """What an automation of Prefect can notify of, by mail or in a chat."""
-
-WAITING: Final = "waiting"
 
 
 def wait_for_people(run: Run, config: QuestionConfig) -> dict[str, Any] | None:
@@ -46,7 +46,26 @@ def wait_for_people(run: Run, config: QuestionConfig) -> dict[str, Any] | None:
         return None
     mining = mining_of(run)
     progress = read_progress(run.site.db, run.site.home, mining)
-    return None if progress.complete else _tell(run, mining, progress)
+    record = _record(run)
+    if record.exists():  # it was suspended, and someone pressed Resume before people were done
+        record.unlink()
+        log.info("resumed by hand: going on with %d pairs", progress.accepted)
+        return None
+    if progress.complete or _wrote_elsewhere(run, mining):
+        return None
+    return _tell(run, mining, progress)
+
+
+def _wrote_elsewhere(run: Run, mining: str) -> bool:
+    """Say whether people's questions were imported and the page was never used for this mining."""
+    if read_state(run.site.db, run.site.home, mining).rules is not None:
+        return False
+    rows = proposals.read(run.site.db, mining)
+    return any(source_of(row) == PEOPLE and row.failure is None for row in rows)
+
+
+def _record(run: Run) -> Path:
+    return run.site.home / FOLDER / WAITING / f"{flow_run.id}.json"
 
 
 def _tell(run: Run, mining: str, progress: Progress) -> dict[str, Any]:
@@ -75,10 +94,9 @@ def suspend(run: Run) -> None:
     """Suspend the run if it is one of a deployment, which ends this process; else return."""
     if deployment.id is None or flow_run.parent_flow_run_id is not None:
         return
-    folder = run.site.home / FOLDER / WAITING
-    folder.mkdir(parents=True, exist_ok=True)
-    record = json.dumps({"mining": mining_of(run)})
-    write_whole(folder / f"{flow_run.id}.json", record.encode())
+    record = _record(run)
+    record.parent.mkdir(parents=True, exist_ok=True)
+    write_whole(record, json.dumps({"mining": mining_of(run)}).encode())
     suspend_flow_run()
 
 
@@ -91,11 +109,11 @@ def resume_done(db: Database, home: Path) -> int:
     for record, mining in _waiting(home):
         if not read_progress(db, home, mining).complete:
             continue
+        record.unlink(missing_ok=True)
         with get_client(sync_client=True) as client, suppress(ObjectNotFound):
             result = client.resume_flow_run(UUID(record.stem))
             resumed += 1
             log.info("people are done: run %s goes on (%s)", record.stem, result.status.value)
-        record.unlink(missing_ok=True)
     return resumed
 
 

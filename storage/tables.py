@@ -33,6 +33,7 @@ from storage import (
     runs,
     scores,
     shards,
+    zoo,
 )
 from storage.database import TableSpec
 
@@ -64,6 +65,7 @@ SPECS: Final[Mapping[str, TableSpec]] = {
         grades,
         scores,
         comparisons,
+        zoo,
         shards,
         runs,
     )

@@ -85,7 +85,7 @@ def _render(
 ) -> str:
     script = _read("sort.js")
     return (
-        _environment()
+        environment()
         .get_template(page)
         .render(
             report=contents,
@@ -124,7 +124,8 @@ def _read(name: str) -> str:
     return files(__package__).joinpath(name).read_text("utf-8")
 
 
-def _environment() -> Environment:
+def environment() -> Environment:
+    """Return what fills the templates beside this file; every text in them is escaped."""
     environment = Environment(
         loader=FunctionLoader(_read),
         autoescape=True,
