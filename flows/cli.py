@@ -28,6 +28,7 @@ from flows.options import (
     add_workers,
 )
 from flows.writing_options import add_terms
+from flows.zoo_options import add_zoo
 
 STAGES: Final[Mapping[str, str]] = {
     "ingest": "open what is new in a corpus, forget what is gone",
@@ -57,7 +58,7 @@ NEEDS: Final[Mapping[str, Collection[str]]] = {
 """The stages whose options a verb takes: its own, and those that name what it works on."""
 
 TABLES: Final = (
-    *("images", "paths", "refused", "pairs", "duplicates", "questions", "probes", "models"),
+    *("images", "paths", "refused", "pairs", "duplicates", "questions", "probes", "models", "zoo"),
     *("answers", "scores", "comparisons", "conversations", "grids", "overlaps", "shards", "runs"),
     *("proposals", "checks", "replies", "general", "events"),
 )
@@ -125,6 +126,7 @@ def _add_pipeline(verbs: Any) -> None:
 
 def _add_comparisons(verbs: Any) -> None:
     _add_grid(add_verb(verbs, "grid", "mine every encoder against every other"))
+    add_zoo(add_verb(verbs, "zoo", "score many CLIPs on MMVP-VLM, beside sizes and ImageNet"))
     _add_study(add_verb(verbs, "encoders", "train the shipped tiny encoders anew"), arms=True)
     _add_study(add_verb(verbs, "study", "compare CLIPs that differ in their captions alone"))
     sweep = add_verb(verbs, "sweep", "train and score many mixtures of features on one benchmark")

@@ -124,6 +124,10 @@ def _print(options: argparse.Namespace, summary: dict[str, Any]) -> None:
         from flows.grid import print_grid
 
         print_grid(summary)
+    if options.verb == "zoo":
+        from flows.zoo import print_zoo
+
+        print_zoo(summary)
 
 
 def _stored_answers(options: argparse.Namespace) -> dict[str, Any]:
@@ -188,6 +192,7 @@ def _call(verb: str, values: Mapping[str, Any]) -> dict[str, Any]:
         "embed": ("corpus", *encoders, "workers"),
         "mine": ("corpus", "clip", "ssl", "mine", "workers"),
         "grid": ("corpus", "encoders", "reading", "mine", "workers", "rehash"),
+        "zoo": ("models", "benchmark", "imagenet", "workers"),
         "conversations": ("file", "images", "reading", "workers", "rehash"),
         "questions": ("corpus", "clip", "ssl", "mine", "questions", "workers"),
         "probe": ("corpus", "train_corpus", *encoders, "workers"),

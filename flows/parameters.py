@@ -39,6 +39,10 @@ def of_verb(options: argparse.Namespace) -> dict[str, Any]:
         check_corpora(values["images"])
     elif options.verb == "grid":
         values["encoders"] = _grid_encoders(options)
+    elif options.verb == "zoo":
+        from flows.zoo_options import zoo_parameters
+
+        values |= zoo_parameters(options)
     elif options.verb == "sweep":
         values |= _sweep_parameters(options, values)
     elif options.verb == "evaluate" and options.benchmark is not None:

@@ -31,6 +31,7 @@ from storage import (
     runs,
     scores,
     shards,
+    zoo,
 )
 from storage.database import TableSpec
 
@@ -60,6 +61,7 @@ SPECS: Final[Mapping[str, TableSpec]] = {
         grades,
         scores,
         comparisons,
+        zoo,
         shards,
         runs,
     )

@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from tasks.evaluation.asking import MMVP_VLM
+from tasks.evaluation.asking import CONTRASTS, MMVP_VLM
 
 EXACT_POINTS: Final = 9
 """Up to so many points all orders are tried, 362,880 for the nine patterns; else some, by lot."""
@@ -222,7 +222,7 @@ def correlate_scores(
     MMVP-VLM can stand against a model's on MMVP, as in the paper.
     """
     mine = _by_model(row for row in clips if row.protocol == MMVP_VLM)
-    theirs = _by_model(row for row in models if row.protocol != MMVP_VLM)
+    theirs = _by_model(row for row in models if row.protocol not in CONTRASTS)
     found = []
     for (clip_benchmark, clip, _, _), clip_points in mine.items():
         for (benchmark, model, protocol, key), points in theirs.items():

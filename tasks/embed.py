@@ -10,8 +10,8 @@ images, and only what the table lacks is computed.
 
 import logging
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
-from functools import lru_cache, partial
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict
@@ -80,8 +80,15 @@ def identify_encoders(site: Site, config: EmbedConfig) -> dict[str, EncoderIdent
     }
 
 
-def prepare(site: Site, config: EmbedConfig, corpora: Sequence[str], inputs: Receipts) -> Context:
-    """Name the encoders.
+def prepare(
+    site: Site,
+    config: EmbedConfig,
+    corpora: Sequence[str],
+    inputs: Receipts,
+    *,
+    only: Collection[str] | None = None,
+) -> Context:
+    """Name the encoders; of the corpora's images `only` some are embedded, where these are given.
 
     Raises:
         ValueError: if a spec is unknown or its weights cannot be found.
@@ -93,6 +100,7 @@ def prepare(site: Site, config: EmbedConfig, corpora: Sequence[str], inputs: Rec
         facts={
             "corpora": list(corpora),
             "encoders": {role: identity.fingerprint for role, identity in found.items()},
+            "only": None if only is None else sorted(only),
         },
         inputs=inputs,
         made_by=made_by(__name__),
@@ -120,9 +128,12 @@ def embed_images(
     wanted = {role for item in items for role in item.roles}
     busy = Busy()
     with busy.at("load"):
+        played = {(one, names[role], device) for role, one in config.roles().items()}
+        for other in _LOADED.keys() - played:  # a list of many would not fit side by side
+            del _LOADED[other]
         encoders = {
-            role: _encoder(played, names[role], device)
-            for role, played in config.roles().items()
+            role: _encoder(one, names[role], device)
+            for role, one in config.roles().items()
             if role in wanted
         }
     threads = decode_threads(device)
@@ -130,14 +141,20 @@ def embed_images(
     return ShardVectors(written, failures, busy.seconds)
 
 
-@lru_cache(maxsize=16)  # of a grid too each encoder is loaded once a worker
+_LOADED: dict[tuple[EncoderConfig, str, str], Encoder] = {}
+"""The encoders of a worker's last shard, so that each is loaded once a stage."""
+
+
 def _encoder(config: EncoderConfig, name: str, device: Literal["cpu", "cuda"]) -> Encoder:
     import torch
 
-    torch.set_num_threads(1)  # one worker a core; and the number of threads can change bits
-    encoder = load(config, device=device)
-    check_name(encoder.identity, config, name)
-    return encoder
+    found = _LOADED.get((config, name, device))
+    if found is None:
+        torch.set_num_threads(1)  # one worker a core; and the number of threads can change bits
+        found = load(config, device=device)
+        check_name(found.identity, config, name)
+        _LOADED[config, name, device] = found
+    return found
 
 
 def run(context: Context) -> Outcome:
@@ -147,8 +164,7 @@ def run(context: Context) -> Outcome:
         ValueError: if not one image could be embedded; the refusals are stored first.
     """
     identities: Mapping[str, EncoderIdentity] = context.given
-    corpora = context.facts["corpora"]
-    held = paths.images(context.db, corpora, version=context.inputs["paths"].version)
+    held = _held(context)
     items = _missing(context, held)
     imported = _bring(context)
     names = {role: identity.name for role, identity in identities.items()}
@@ -191,6 +207,13 @@ def run(context: Context) -> Outcome:
     )
 
 
+def _held(context: Context) -> dict[str, Sequence[str]]:
+    """Return the images to embed, and the files that hold each."""
+    corpora, only = context.facts["corpora"], context.facts["only"]
+    held = paths.images(context.db, corpora, version=context.inputs["paths"].version)
+    return dict(held) if only is None else {image: held[image] for image in only if image in held}
+
+
 def _bring(context: Context) -> dict[str, Brought]:
     """Store the vectors of encoders that are files of vectors."""
     version = context.inputs["paths"].version
@@ -230,15 +253,13 @@ def _missing(context: Context, held: Mapping[str, Sequence[str]]) -> list[ImageI
 
 def forecast(context: Context) -> dict[str, int]:
     """Return what a run would do: images it would embed."""
-    version = context.inputs["paths"].version
-    held = paths.images(context.db, context.facts["corpora"], version=version)
-    return {"images to embed": len(_missing(context, held))}
+    return {"images to embed": len(_missing(context, _held(context)))}
 
 
 def _refuse(
     context: Context, held: Mapping[str, Sequence[str]], failures: Sequence[Failure]
 ) -> None:
-    """Make these failures all that this stage has refused of the corpora."""
+    """Make these failures all that this stage has refused of the images to embed."""
     why = {failure.image: failure for failure in failures}
     corpora = context.facts["corpora"]
     version = context.inputs["paths"].version
@@ -256,6 +277,10 @@ def _refuse(
         for row in (paths.read(context.db, corpora, version=version) if failures else ())
         if row.image in why
     ]
+    if context.facts["only"] is not None:
+        asked = {path for found in held.values() for path in found}
+        before = refused.read(context.db, NAME, corpora)
+        rows += [row for row in before if row.path not in asked]
     refused.replace(context.db, NAME, corpora, rows)
 
 
@@ -265,7 +290,7 @@ def look(context: Context) -> Receipts | None:
     The result is None when an image lacks a vector and is not refused either.
     """
     db, corpora = context.db, context.facts["corpora"]
-    held = paths.images(db, corpora, version=context.inputs["paths"].version)
+    held = _held(context)
     refused_version = db.version(refused.SPEC)
     bad = refused.read(db, NAME, corpora, version=refused_version)
     files = {path: image for image, found in held.items() for path in found}

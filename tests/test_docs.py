@@ -80,7 +80,7 @@ def test_every_stage_has_a_deployment_and_the_schedule_ships_paused():
     schedules = [s for entry in CATALOGUE["deployments"] for s in entry.get("schedules", [])]
 
     assert names == {
-        *("full", "demo", "paper", "grid", "encoders", "study", "sweep", "conversations"),
+        *("full", "demo", "paper", "grid", "zoo", "encoders", "study", "sweep", "conversations"),
         *("benchmark", "benchmark-report"),
         *STAGES,
     }

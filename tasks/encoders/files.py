@@ -16,6 +16,17 @@ from typing import Final
 
 from tasks.encoders.specs import EncoderConfig
 
+TOKENIZER_SETTINGS: Final = (
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "added_tokens.json",
+)
+TOKENIZERS: Final = (
+    *TOKENIZER_SETTINGS,
+    *("tokenizer.json", "vocab.json", "merges.txt", "vocab.txt", "*.model"),
+)
+"""What the files of a tokenizer are called; those of settings alone make none."""
+
 SETTLED_S: Final = 2
 """A file younger than this is hashed again: a second write may leave its time stamp as it is."""
 
@@ -91,7 +102,7 @@ def hub_folder(repo: str, weights: str, config: EncoderConfig) -> Path:
         folder = Path(snapshot_download(repo, local_files_only=True))
         if any(folder.glob("*config.json")) and any(folder.glob(weights)):
             return folder
-    wanted = ["*.json", "*.safetensors.index.json", weights]
+    wanted = ["*.json", "*.safetensors.index.json", *TOKENIZERS, weights]
     if config.trust_remote_code:
         wanted.append("*.py")
     try:
@@ -101,6 +112,22 @@ def hub_folder(repo: str, weights: str, config: EncoderConfig) -> Path:
     if not any(folder.glob("*config.json")):
         raise _not_had(repo, "config.json", config)
     return folder
+
+
+def tokenizer_files(folder: Path, config: EncoderConfig) -> list[Path]:
+    """Return the files of the tokenizer that a folder holds, by name.
+
+    Raises:
+        ValueError: if it holds none.
+    """
+    files = sorted(file for name in TOKENIZERS for file in folder.glob(name))
+    if not any(file.name not in TOKENIZER_SETTINGS for file in files):
+        message = (
+            f"folder {str(folder)!r} of encoder {config.spec!r} has no tokenizer, so it cannot be "
+            f"asked with texts; copy tokenizer.json (or vocab.json and merges.txt) there"
+        )
+        raise ValueError(message)
+    return files
 
 
 def _not_had(repo: str, name: str, config: EncoderConfig) -> ValueError:

@@ -17,7 +17,9 @@ Source: Oquab et al. 2023 (arXiv:2304.07193), DINOv2; the paper mines with its V
 
 import json
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
+from pkgutil import resolve_name
 from typing import Any, Final
 
 from tasks.encoders.files import check_pickle, hub_folder, sha256_of
@@ -26,6 +28,10 @@ from tasks.encoders.registry import JSON, SEED, Forward, Source
 from tasks.encoders.specs import Device, EncoderConfig, Spec, refuse
 
 WEIGHTS: Final = "model.safetensors"
+BESIDE: Final = "tasks.encoders.hf_texts"
+TEXT_SETTINGS: Final = {"text_config", "text_config_dict"}
+"""What a config.json with a text tower has one of."""
+
 REFUSED: Final = {
     "vit_mae": "it hides random patches; use timm's, for instance 'timm:vit_base_patch16_224.mae'"
 }
@@ -65,6 +71,9 @@ def find(spec: Spec, config: EncoderConfig) -> Source:
         vector = image_vector(model, recipe.crop_px, config)
         return run_on(model, vector, config, device, recipe)
 
+    def beside(function: str, *arguments: Any) -> Any:  # so that images' names do not cover it
+        return resolve_name(f"{BESIDE}:{function}")(*arguments, folder, config)
+
     label = spec.model if _is_hub(spec) else kind
     return Source(
         label=f"{label} random" if spec.is_random else label,
@@ -78,6 +87,8 @@ def find(spec: Spec, config: EncoderConfig) -> Source:
         files=files,
         packages=["transformers"],
         build=build,
+        find_texts=partial(beside, "find_texts", spec) if TEXT_SETTINGS & settings.keys() else None,
+        count=partial(beside, "count_parameters"),
     )
 
 

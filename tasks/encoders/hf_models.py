@@ -38,10 +38,8 @@ def load_model(spec: Spec, folder: Path, config: EncoderConfig) -> Model:
     options: dict[str, Any] = {}  # of the model's class
     transformers.utils.logging.disable_progress_bar()  # it would fill the workers' log
     try:
-        settings = transformers.AutoConfig.from_pretrained(
-            folder, trust_remote_code=config.trust_remote_code, local_files_only=True
-        )
-        model_class = _class(settings, folder, config)
+        settings = settings_of(folder, config)
+        model_class = class_of(settings, folder, config)
         if "add_pooling_layer" in inspect.signature(model_class.__init__).parameters:
             options["add_pooling_layer"] = False  # untrained in most checkpoints, and not needed
         with seeded():
@@ -94,7 +92,7 @@ def image_vector(model: Model, image_px: int, config: EncoderConfig) -> Callable
     def embed(pixels: Tensor) -> Tensor:
         output = run(pixel_values=pixels, **options)
         if is_projected:
-            return _projected(output)
+            return projected(output, "image_embeds")
         if config.pooling == "mean":
             last: Tensor = output.last_hidden_state
             return last[:, prefix:].mean(1) if last.ndim == 3 else last.mean((2, 3))
@@ -105,10 +103,11 @@ def image_vector(model: Model, image_px: int, config: EncoderConfig) -> Callable
     return embed
 
 
-def _projected(output: Output) -> Tensor:
+def projected(output: Output, name: str) -> Tensor:
+    """Return the projected embedding (B, D) of a tower's output, which may call it by `name`."""
     if isinstance(output, Tensor):
         return output
-    embeds: Tensor | None = getattr(output, "image_embeds", None)
+    embeds: Tensor | None = getattr(output, name, None)
     pooled: Tensor = output.pooler_output if embeds is None else embeds
     return pooled
 
@@ -124,7 +123,23 @@ def _pooled(output: Output, *, has_cls: bool) -> Tensor:
     return pooled.flatten(1)
 
 
-def _class(settings: Settings, folder: Path, config: EncoderConfig) -> Model:
+def settings_of(folder: Path, config: EncoderConfig) -> Settings:
+    """Read the settings of a folder's model.
+
+    Raises:
+        ValueError: if transformers cannot.
+    """
+    try:
+        return transformers.AutoConfig.from_pretrained(
+            folder, trust_remote_code=config.trust_remote_code, local_files_only=True
+        )
+    except (ImportError, KeyError, OSError, TypeError) as error:
+        message = f"transformers cannot read the settings of encoder {config.spec!r}: {error}"
+        raise ValueError(message) from error
+
+
+def class_of(settings: Settings, folder: Path, config: EncoderConfig) -> Model:
+    """Return the class of a folder's model."""
     addresses = getattr(settings, "auto_map", None) or {}
     if config.trust_remote_code and "AutoModel" in addresses:
         return get_class_from_dynamic_module(addresses["AutoModel"], str(folder))

@@ -19,7 +19,7 @@ from tasks.encoders.encoder import Encoder, EncoderIdentity
 from tasks.encoders.files import sha256_of
 from tasks.encoders.parts import TextEncoder, TokenEncoder
 from tasks.encoders.passes import Passes
-from tasks.encoders.registry import Forward, Source, find_source
+from tasks.encoders.registry import Forward, Parameters, Source, Texts, find_source
 from tasks.encoders.specs import Device, EncoderConfig, parse_spec
 from tasks.fingerprints import code_digest, digest
 
@@ -103,21 +103,65 @@ def has_texts(config: EncoderConfig) -> bool:
     Raises:
         ValueError: if the library, the model or its weights are unknown or cannot be had.
     """
-    return find_source(config)[1].build_texts is not None
+    return find_source(config)[1].find_texts is not None
+
+
+def identify_texts(
+    config: EncoderConfig, *, device: Device = "cpu", hash_cache: Path | None = None
+) -> EncoderIdentity:
+    """Name the encoder with its text tower: as `identify`, but the fingerprint covers both.
+
+    Raises:
+        ValueError: as `identify`; or if there is no text tower, or its tokenizer cannot be had.
+    """
+    module, source = find_source(config)
+    texts = _texts_of(source, config)
+    return _with_texts(_name(config, device, module, source, hash_cache), texts, hash_cache)
 
 
 def load_texts(config: EncoderConfig, *, device: Device = "cpu") -> TextEncoder:
-    """Build the text tower of a CLIP.
+    """Build the text tower of a dual encoder, in float32 whatever the precision of its images.
 
     Raises:
-        ValueError: as `load`; or if the encoder has none.
+        ValueError: as `load`; or if the encoder has none, or its tokenizer cannot be had.
     """
     module, source = find_source(config)
-    if source.build_texts is None:
-        message = f"encoder {config.spec!r} has no text tower to ask; those of tiny: do"
+    texts = _texts_of(source, config)
+    identity = _with_texts(_name(config, device, module, source, None), texts, None)
+    return TextEncoder(identity, texts.build(device))
+
+
+def count_parameters(config: EncoderConfig) -> Parameters | None:
+    """Count the parameters of an encoder's model without reading weights; None if unknown.
+
+    Raises:
+        ValueError: if the library or the model is unknown, or its settings cannot be had.
+    """
+    source = find_source(config)[1]
+    return source.count() if source.count else None
+
+
+def _texts_of(source: Source, config: EncoderConfig) -> Texts:
+    if source.find_texts is None:
+        message = (
+            f"encoder {config.spec!r} has no text tower to ask; take a dual encoder, such as a "
+            f"CLIP of open_clip: or hf:"
+        )
         raise ValueError(message)
-    identity = _name(config, device, module, source, None)
-    return TextEncoder(identity, source.build_texts(device))
+    return source.find_texts()
+
+
+def _with_texts(
+    identity: EncoderIdentity, texts: Texts, hash_cache: Path | None
+) -> EncoderIdentity:
+    ours = (texts.module,) if texts.module.startswith("tasks.") else ()
+    facts = {
+        **identity.facts,
+        "texts": dict(texts.facts),
+        "tokenizer": {file.name: sha256_of(file, hash_cache) for file in texts.files},
+        "text_code": code_digest("tasks.encoders.parts", *ours),
+    }
+    return EncoderIdentity(name=identity.name, fingerprint=digest(facts), facts=facts)
 
 
 def _name(

@@ -9,7 +9,8 @@ the hub, `hf-hub:org/name`. With a tag and a FILE, the file takes the place of t
 the tag decides the rest.
 
 A tag decides the activation too: OpenAI's weights need QuickGELU, and with the plain model name
-open_clip itself only warns and goes on without. Of the text tower, nothing is needed or checked.
+open_clip itself only warns and goes on without. For images, nothing of the text tower is needed or
+checked; that is `open_clip_texts`, beside this file.
 
 Source: Radford et al. 2021 (arXiv:2103.00020); the paper mines with ViT-L-14/openai.
 """
@@ -17,7 +18,9 @@ Source: Radford et al. 2021 (arXiv:2103.00020); the paper mines with ViT-L-14/op
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from pkgutil import resolve_name
 from typing import Any, Final
 
 import open_clip
@@ -34,6 +37,7 @@ from tasks.encoders.towers import load_state, read_state, run_on, seeded
 
 WEIGHTS: Final = "open_clip_model.safetensors"
 PICKLED: Final = "open_clip_pytorch_model.bin"
+BESIDE: Final = "tasks.encoders.open_clip_texts"
 SIDE: Final = 224
 """open_clip's input side where a model's config names none."""
 
@@ -48,6 +52,7 @@ class _Found:
     settings: dict[str, Any]  # open_clip's model config
     preprocessing: Mapping[str, Any]  # open_clip's preprocess config
     file: Path | None
+    folder: Path | None = None
 
 
 def find(spec: Spec, config: EncoderConfig) -> Source:
@@ -73,6 +78,9 @@ def find(spec: Spec, config: EncoderConfig) -> Source:
     def build(device: Device) -> Forward:
         return _build(found, recipe, config, device)
 
+    def beside(function: str, *arguments: Any) -> Any:  # so that images' names do not cover it
+        return resolve_name(f"{BESIDE}:{function}")(found.settings, *arguments, config)
+
     architecture = {k: v for k, v in found.settings.items() if k != "text_cfg"}
     return Source(
         label=f"{found.label} random" if spec.is_random else found.label,
@@ -85,6 +93,8 @@ def find(spec: Spec, config: EncoderConfig) -> Source:
         files=[found.file] if found.file else [],
         packages=["open_clip_torch", *(["timm"] if "timm_model_name" in vision else [])],
         build=build,
+        find_texts=partial(beside, "find_texts", found.file, found.folder),
+        count=partial(beside, "count_parameters"),
     )
 
 
@@ -150,6 +160,7 @@ def _in_folder(spec: Spec, schema: str, config: EncoderConfig) -> _Found:
         settings=settings,
         preprocessing=contents.get("preprocess_cfg", {}),
         file=file,
+        folder=None if is_hub else folder,
     )
 
 

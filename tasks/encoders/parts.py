@@ -38,16 +38,34 @@ class TokenEncoder:
 
 
 class TextEncoder:
-    """The text tower of a CLIP."""
+    """The text tower of a dual encoder."""
 
     def __init__(self, identity: EncoderIdentity, forward: TextForward) -> None:
         self.identity = identity
         self._forward = forward
 
-    def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """Return one unit row (N, D) a text; each is computed alone, so its bits are its own."""
-        rows_ND = np.concatenate([self._forward([text]) for text in texts]).astype(np.float64)
-        unit_ND: NDArray[np.float32] = (
-            rows_ND / np.linalg.norm(rows_ND, axis=1, keepdims=True)
-        ).astype(np.float32)
+    def embed(self, texts: Sequence[str], *, at_once: int = 1) -> NDArray[np.float32]:
+        """Return one unit row (N, D) a text.
+
+        Each is computed alone, so its bits are its own, unless more are wanted `at_once`: then the
+        last bits may depend on the neighbours.
+
+        Raises:
+            ValueError: if there is no text, or a row has no direction.
+        """
+        if not texts:
+            message = "a text tower was asked about no text at all"
+            raise ValueError(message)
+        starts = range(0, len(texts), at_once)
+        rows_ND = np.concatenate([self._forward(texts[s : s + at_once]) for s in starts])
+        exact_ND = rows_ND.astype(np.float64)
+        length_N = np.linalg.norm(exact_ND, axis=1)
+        wrong_N = ~np.isfinite(length_N) | (length_N == 0)
+        if wrong_N.any():
+            message = (
+                f"the text tower of encoder {self.identity.name!r} gives a row without direction "
+                f"for {texts[int(np.argmax(wrong_N))]!r}; check its weights"
+            )
+            raise ValueError(message)
+        unit_ND: NDArray[np.float32] = (exact_ND / length_N[:, None]).astype(np.float32)
         return unit_ND

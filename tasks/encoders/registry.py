@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from pkgutil import resolve_name
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,6 +43,34 @@ SEED: Final = 0
 """Random weights come from this seed, always."""
 
 
+class Parameters(NamedTuple):
+    """How many parameters a model has, by tower; a projection counts with its tower.
+
+    `total` has those of neither tower too: a scale, a bias, a decoder of captions.
+    """
+
+    image: int
+    text: int | None
+    total: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Texts:
+    """A text tower that has been found: what decides its vectors beside its model's `Source`."""
+
+    facts: Mapping[str, JSON]
+    """What shapes it and its tokenizer; never a path."""
+
+    files: Sequence[Path]
+    """The tokenizer's own files, in a fixed order; none where the library brings it."""
+
+    module: str
+    """Where it is built."""
+
+    build: Callable[[Device], TextForward]
+    """Read the weights and put the tower on a device, in float32."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
     """A model that has been found: all that decides its vectors, and how to build it."""
@@ -68,8 +96,11 @@ class Source:
     build_tokens: Callable[[Device, int], Forward] | None = None
     """The same for patch tokens (B, P, D) after a block: -1 the last, -2 the one before."""
 
-    build_texts: Callable[[Device], TextForward] | None = None
-    """The same for the text tower of a CLIP."""
+    find_texts: Callable[[], Texts] | None = None
+    """Find the text tower; None if there is none. Raises ValueError if it cannot be had."""
+
+    count: Callable[[], Parameters] | None = None
+    """Count parameters without reading weights; None where that is not known."""
 
 
 def find_source(config: EncoderConfig) -> tuple[str, Source]:

@@ -7,15 +7,17 @@ Keep out: their towers (`tasks.encoders.tiny_towers`), training (`tasks.tiny_tra
 """
 
 import json
+from collections.abc import Callable
 from functools import partial
+from math import prod
 from pathlib import Path
 from pkgutil import resolve_name
 from typing import Any, Final
 
 from tasks.encoders.files import check_pickle
 from tasks.encoders.recipes import Recipe
-from tasks.encoders.registry import SEED, Source
-from tasks.encoders.specs import EncoderConfig, Spec, refuse
+from tasks.encoders.registry import SEED, Parameters, Source, TextForward, Texts
+from tasks.encoders.specs import Device, EncoderConfig, Spec, refuse
 
 IMAGE_PX: Final = 48
 EMBEDDING_MEAN: Final = "embedding_mean"
@@ -67,8 +69,27 @@ def find(spec: Spec, config: EncoderConfig) -> Source:
         packages=[PACKAGE_OF[spec.model]],
         build=partial(build, "vectors"),
         build_tokens=partial(build, "tokens"),
-        build_texts=partial(build, "texts") if has_texts else None,
+        find_texts=partial(_texts, partial(build, "texts")) if has_texts else None,
+        count=partial(_count, file) if file else None,
     )
+
+
+def _texts(build: Callable[[Device], TextForward]) -> Texts:
+    """Return the text tower; its words are in the file of its weights."""
+    return Texts(facts={}, files=(), module="tasks.encoders.tiny_towers", build=build)
+
+
+def _count(file: Path) -> Parameters:
+    from safetensors import safe_open
+
+    with safe_open(file, "np") as opened:
+        sizes = {name: prod(opened.get_slice(name).get_shape()) for name in opened.keys()}  # noqa: SIM118 # it is no dict
+    sizes.pop(EMBEDDING_MEAN, None)
+    total, image = sum(sizes.values()), sum(n for k, n in sizes.items() if k.startswith("visual."))
+    if not image:
+        return Parameters(image=total, text=None, total=total)
+    scale = sizes.get("logit_scale", 0)
+    return Parameters(image=image, text=total - image - scale or None, total=total)
 
 
 def read_words(file: Path) -> list[str]:

@@ -15,9 +15,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from tasks.encoders.registry import Forward, TextForward
@@ -26,7 +23,7 @@ from tasks.encoders.tiny import EMBEDDING_MEAN, RECIPE, read_words
 from tasks.encoders.tiny_models import BLOCKS, tiny_clip, tiny_ssl
 from tasks.encoders.tiny_stem import WIDTH
 from tasks.encoders.tiny_words import Words
-from tasks.encoders.towers import check_fit, load_state, read_state, run_on, seeded
+from tasks.encoders.towers import check_fit, load_state, read_state, run_on, run_texts, seeded
 
 
 def clip_vectors(file: Path | None, config: EncoderConfig, device: Device) -> Forward:
@@ -55,16 +52,12 @@ def clip_texts(file: Path, config: EncoderConfig, device: Device) -> TextForward
     words = Words(read_words(file))
     model: Any = tiny_clip(len(words))
     load_state(model, read_state(file, config), config)
-    model.eval().requires_grad_(requires_grad=False).to(device)
 
-    def embed(texts: Sequence[str]) -> NDArray[np.float32]:
-        with torch.inference_mode():
-            rows: NDArray[np.float32] = (
-                model.encode_text(words.tokens(texts).to(device)).cpu().numpy()
-            )
-        return rows
+    def encode(texts: Sequence[str], device: Device) -> Tensor:
+        rows_BD: Tensor = model.encode_text(words.tokens(texts).to(device))
+        return rows_BD
 
-    return embed
+    return run_texts(model, encode, config, device)
 
 
 def ssl_vectors(file: Path | None, config: EncoderConfig, device: Device) -> Forward:

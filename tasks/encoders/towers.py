@@ -8,7 +8,7 @@ Shapes:
 """
 
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from pickle import UnpicklingError
@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from tasks.encoders.files import check_pickle
 from tasks.encoders.recipes import Recipe
-from tasks.encoders.registry import SEED, Forward
+from tasks.encoders.registry import SEED, Forward, TextForward
 from tasks.encoders.specs import Device, EncoderConfig
 
 _SEEDING = threading.Lock()
@@ -88,9 +88,7 @@ def run_on(
     Raises:
         ValueError: if there is no such device, or the backend does not run there.
     """
-    if device == "cuda" and not torch.cuda.is_available():
-        message = f"encoder {config.spec!r} should run on 'cuda', but torch finds no GPU; use 'cpu'"
-        raise ValueError(message)
+    _check_device(device, config)
     if config.backend == "openvino":
         from tasks.encoders.openvino import compile_tower
 
@@ -110,6 +108,35 @@ def run_on(
         return rows
 
     return forward
+
+
+def run_texts(
+    module: nn.Module,
+    encode: Callable[[Sequence[str], Device], Tensor],
+    config: EncoderConfig,
+    device: Device,
+) -> TextForward:
+    """Put a text tower on a device, in float32, and return its forward pass.
+
+    Raises:
+        ValueError: if there is no such device.
+    """
+    _check_device(device, config)
+    module.eval().requires_grad_(requires_grad=False).float().to(device)
+
+    def forward(texts: Sequence[str]) -> NDArray[np.float32]:
+        _exact_kernels()
+        with torch.inference_mode(), _plain_memory_errors():
+            rows_ND: NDArray[np.float32] = encode(texts, device).float().cpu().numpy()
+        return rows_ND
+
+    return forward
+
+
+def _check_device(device: Device, config: EncoderConfig) -> None:
+    if device == "cuda" and not torch.cuda.is_available():
+        message = f"encoder {config.spec!r} should run on 'cuda', but torch finds no GPU; use 'cpu'"
+        raise ValueError(message)
 
 
 @contextmanager

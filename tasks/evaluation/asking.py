@@ -15,6 +15,16 @@ from tasks.protocols.protocol import GENERATE, LOGPROBS, Decoding
 OPTION_LOGPROB: Final = "option-logprob"
 FREE: Final = "free"
 MMVP_VLM: Final = "mmvp-vlm"
+"""The paper's rule: each text takes the image that is nearer. Winoground calls it image score."""
+
+MMVP_VLM_TEXT: Final = "mmvp-vlm-text"
+"""Each image takes the text that is nearer: Winoground's text score."""
+
+MMVP_VLM_GROUP: Final = "mmvp-vlm-group"
+"""Both: Winoground's group score."""
+
+CONTRASTS: Final = (MMVP_VLM, MMVP_VLM_TEXT, MMVP_VLM_GROUP)
+"""The ways in which encoders are asked that match texts to images."""
 
 NO_IMAGE: Final = "none"
 """In the place of an image's hash: the question is asked without one."""

@@ -14,7 +14,8 @@ from pydantic import Field, field_validator, model_validator
 from storage.models import ModelRow
 from tasks.backends.terms import Terms
 from tasks.embed import EmbedConfig
-from tasks.encoders import EncoderIdentity, has_texts
+from tasks.encoders import EncoderConfig, EncoderIdentity, has_texts, identify_texts
+from tasks.encoders.specs import Device
 from tasks.evaluation.asking import FREE, MMVP_VLM, OPTION_LOGPROB
 from tasks.evaluation.places import find_model
 from tasks.evaluation.servers import Server
@@ -104,13 +105,26 @@ def ways(config: EvaluateConfig, protocols: Sequence[str]) -> list[Way]:
     ]
 
 
-def clips(encoders: EmbedConfig, found: Mapping[str, EncoderIdentity]) -> list[Candidate]:
-    """Return the encoders that can match texts to images."""
+def clips(
+    encoders: EmbedConfig,
+    found: Mapping[str, EncoderIdentity],
+    device: Device,
+    hash_cache: Path,
+) -> list[Candidate]:
+    """Return the encoders that can match texts to images; others are told of, and not asked."""
     held: dict[str, Candidate] = {}
     for role, features in CLIP_ROLES.items():
-        if role in found and has_texts(encoders.roles()[role]):
-            name = found[role].name  # an encoder that plays both roles is asked once
-            held.setdefault(name, Candidate(name, MMVP_VLM, features, found[role].fingerprint))
+        if role not in found or found[role].name in held:  # one that plays both is asked once
+            continue
+        played: EncoderConfig = encoders.roles()[role]
+        if not has_texts(played):
+            continue
+        try:
+            both = identify_texts(played, device=device, hash_cache=hash_cache)
+        except ValueError as error:
+            log.warning("the %s encoder is not asked: %s", role, error)
+            continue
+        held[both.name] = Candidate(both.name, MMVP_VLM, features, both.fingerprint)
     return list(held.values())
 
 

@@ -11,8 +11,9 @@ from typing import Any, Final, NamedTuple
 from storage.answers import AnswerName
 from storage.questions import QuestionRow
 from tasks.benchmarks.question import Question
-from tasks.evaluation.asking import MMVP_VLM, Asked, Picture, request_of
+from tasks.evaluation.asking import CONTRASTS, Asked, Picture, request_of
 from tasks.evaluation.candidates import Candidate
+from tasks.evaluation.contrast import said
 from tasks.evaluation.rows import question_of
 from tasks.evaluation.ways import Way, way_named
 from tasks.fingerprints import code_digest, library_versions
@@ -53,7 +54,7 @@ def list_asked(
     Raises:
         ValueError: if models are to be asked and a question's image is not there.
     """
-    readers = [one for one in candidates if one.way != MMVP_VLM]
+    readers = [one for one in candidates if one.way not in CONTRASTS]
     ways = {name: way_named(name) for name in {one.way for one in readers}}
     asked = {}
     for pair in by_pair(rows).values() if readers else ():
@@ -93,9 +94,9 @@ def fingerprints(
     found = {}
     pairs = by_pair(rows)
     for one in candidates:
-        if one.way == MMVP_VLM:
+        if one.way in CONTRASTS:
             for pair in pairs.values():
-                content = sorted([row.image, row.statement or ""] for row in pair)
+                content = [one.way, *sorted([row.image, said(row)] for row in pair)]
                 for row in pair:
                     name = AnswerName(row.question_id, one.model, one.way)
                     found[name] = request_of(one.weights, code[CONTRAST], row.image, content)

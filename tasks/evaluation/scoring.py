@@ -12,9 +12,12 @@ from storage.answers import AnswerName, AnswerRow
 from storage.comparisons import ComparisonRow
 from storage.questions import QuestionRow
 from storage.scores import ScoreRow
+from tasks.evaluation.asking import MMVP_VLM_GROUP
 from tasks.evaluation.candidates import Candidate
+from tasks.evaluation.contrast import GROUP_CHANCE
 from tasks.evaluation.rows import answer_of, keys_of
 from tasks.scores import AskedQuestion, compare, pair_outcomes, right_pairs, score
+from tasks.scores.statistics import PAIR_CHANCE
 
 Choices = Mapping[AnswerName, str | None]
 """The option taken by each answer; None: unread, or the call failed."""
@@ -93,6 +96,7 @@ def pair_name(row: QuestionRow) -> str:
 def _score_rows(
     mining: str, benchmark: str, one: Candidate, key: str, told: Sequence[AskedQuestion]
 ) -> list[ScoreRow]:
+    chance = GROUP_CHANCE if one.way == MMVP_VLM_GROUP else PAIR_CHANCE
     return [
         ScoreRow(
             mining=mining,
@@ -106,5 +110,5 @@ def _score_rows(
             key=key,
             **asdict(found),
         )
-        for found in score(told)
+        for found in score(told, chance=chance)
     ]

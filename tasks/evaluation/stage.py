@@ -16,9 +16,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Final, NamedTuple
 
-import numpy as np
-
-from storage import answers, comparisons, embeddings, models, paths, questions, scores
+from storage import answers, comparisons, models, paths, questions, scores, zoo
 from storage.answers import AnswerName, AnswerRow
 from storage.database import Database
 from storage.questions import QuestionRow
@@ -36,9 +34,10 @@ from tasks.evaluation.candidates import (
     others,
     trained_here,
 )
-from tasks.evaluation.contrast import contrast
+from tasks.evaluation.contrast import contrast, said
 from tasks.evaluation.jobs import Sitting, ask_models
 from tasks.evaluation.journal import ANSWERS, Journal
+from tasks.evaluation.matching import image_vectors
 from tasks.evaluation.people import score_people
 from tasks.evaluation.remote import ask_server
 from tasks.evaluation.requests import ToAsk, by_pair, fingerprints, list_asked
@@ -92,7 +91,10 @@ def prepare(  # noqa: PLR0913 # all of it names what is asked
     """
     found = identify_encoders(site, encoders)
     asked = questions.read(site.db, mining, version=inputs["questions"].version)
-    candidates = clips(encoders, found) if any(row.statement for row in asked) else []
+    candidates: list[Candidate] = []
+    if any(row.statement for row in asked):
+        device, cache = site.workers.config.device_kind(), site.home / "cache" / "weights.json"
+        candidates += clips(encoders, found, device, cache)
     candidates += trained_here(config, models.read(site.db, trained), found, site.home)
     candidates += others(config, site.home / "cache" / "weights.json", published=published)
     held = paths.images(site.db, corpora, version=inputs["paths"].version)
@@ -233,7 +235,10 @@ def _score(context: Context, failed: Mapping[AnswerName, str]) -> None:
     if context.facts["published"]:
         scores.upsert(db, rows)
     else:
-        scores.replace(db, mining, rows)
+        own, others = {(row.model, row.protocol) for row in rows}, zoo.models(db, mining)
+        before = [row for row in scores.read(db, mining) if row.model in others]
+        kept = [row for row in before if (row.model, row.protocol) not in own]
+        scores.replace(db, mining, [*rows, *kept])
     comparisons.replace(db, mining, compared)
 
 
@@ -257,17 +262,10 @@ def _contrast(context: Context, role: str, todo: Sequence[Sequence[QuestionRow]]
     plan: Plan = context.given
     encoder: EncoderConfig = plan.encoders.roles()[role]
     rows = [row for pair in todo for row in pair]
-    statements = sorted({row.statement for row in rows if row.statement is not None})
+    prompts = sorted({said(row) for row in rows})
     towers = load_texts(encoder, device=context.site.workers.config.device_kind())
-    texts = dict(zip(statements, towers.embed(statements), strict=True))
-    receipt = context.inputs[role]
-    wanted = sorted({row.image for row in rows})
-    ids, vectors_ND = embeddings.read(
-        context.db, plan.identities[role].name, wanted, version=receipt.version
-    )
-    wide_ND = vectors_ND.astype(np.float64)  # a unit vector that is rounded is none any more
-    wide_ND /= np.linalg.norm(wide_ND, axis=1, keepdims=True)
-    images = dict(zip(ids, wide_ND, strict=True))
+    texts = dict(zip(prompts, towers.embed(prompts), strict=True))
+    images = image_vectors(context.db, context.inputs[role], {row.image for row in rows})
     return [reply for pair in todo for reply in contrast(pair, images, texts)]
 
 

@@ -16,7 +16,16 @@ from dataclasses import replace
 from typing import Final, NamedTuple
 
 from tasks.benchmarks.question import Question, written
-from tasks.evaluation.asking import BLANK, MMVP_VLM, NO_IMAGE, Asked, Manner, Picture
+from tasks.evaluation.asking import (
+    BLANK,
+    MMVP_VLM,
+    MMVP_VLM_GROUP,
+    MMVP_VLM_TEXT,
+    NO_IMAGE,
+    Asked,
+    Manner,
+    Picture,
+)
 from tasks.people import PEOPLE
 from tasks.protocols import protocol_named
 from tasks.protocols.protocol import Prompt, Protocol
@@ -128,6 +137,13 @@ def _turned(question: Question) -> Question:
     return replace(question, options=(second, first), options_written=written((second, first)))
 
 
+_CONTRASTS: Final[Mapping[str, str]] = {
+    MMVP_VLM: "a CLIP: the text of each image must be nearer to it than to the other image",
+    MMVP_VLM_TEXT: "a CLIP: each image must be nearer to its own text than to the other's",
+    MMVP_VLM_GROUP: "a CLIP: texts must be nearest to their images, and images to their texts",
+}
+
+
 def about(name: str) -> str:
     """Return what a way to ask is, in a few words, by its name.
 
@@ -136,8 +152,8 @@ def about(name: str) -> str:
     """
     if name == PEOPLE:
         return "people: one image at a time, two options, no limit of time"
-    if name == MMVP_VLM:
-        return "a CLIP: the text of each image must be nearer to it than to the other image"
+    if name in _CONTRASTS:
+        return _CONTRASTS[name]
     way = way_named(name)
     said = way.protocol.about
     if way.own:

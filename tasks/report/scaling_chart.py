@@ -25,6 +25,7 @@ APART: Final = 0.45
 HEAD: Final = 0.75
 BELOW: Final = 0.7
 ROW: Final = 0.21
+SAID: Final = 72
 COLUMNS: Final = 2
 """Of names under the panels."""
 
@@ -48,9 +49,16 @@ class ScaledEncoder:
 
 
 def draw_scaling(
-    encoders: Sequence[ScaledEncoder], *, chance: float = 25.0, palette: Palette = LIGHT
+    encoders: Sequence[ScaledEncoder],
+    *,
+    chance: float = 25.0,
+    imagenet_said: str = "",
+    palette: Palette = LIGHT,
 ) -> Figure | None:
-    """Draw pair accuracy over each of the three; None where there is no encoder."""
+    """Draw pair accuracy over each of the three; None where there is no encoder.
+
+    `imagenet_said` is written over the third, for instance a correlation.
+    """
     if not encoders:
         return None
     lines = -(-len(encoders) // COLUMNS)
@@ -79,6 +87,9 @@ def draw_scaling(
             _count(axes)
         elif number == 1:
             axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
+        elif imagenet_said:
+            said = short(imagenet_said, SAID)
+            axes.text(1, 1.03, said, ha="right", transform=axes.transAxes, **font(palette.muted, 8))
         _number(axes, encoders, across, palette)
     head = "Pair accuracy of CLIPs by the rule of MMVP-VLM, %"
     figure.text(0.02, 1 - 0.34 / height, head, weight="bold", **font(palette.ink, 13))

@@ -9,12 +9,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from storage import embeddings, paths
+from storage import embeddings, paths, refused
+from storage.refused import RefusedRow
 from tasks import commits, embed, ingest
 from tasks.embed import EmbedConfig
 from tasks.encoders import load
 from tasks.images import decode_pixels
 from tasks.ingest import IngestConfig
+from tasks.pipeline import ImageItem
 from tasks.stage import Site
 from tasks.workers import Workers, WorkersConfig
 from tests import pictures
@@ -119,6 +121,43 @@ def test_every_image_gets_one_vector_an_encoder_in_one_commit(context):
     assert busy["load"] > 0
     assert embed.look(context)["clip"].rows == IMAGES
     assert embed.run(context).new == 0
+
+
+def test_only_some_images_are_embedded_and_what_was_refused_of_others_stays(context):
+    corpora, inputs = context.facts["corpora"], context.inputs
+    held = paths.images(context.db, corpora)
+    files = {row.path: row for row in paths.read(context.db, corpora)}
+    few, other = sorted(held)[:3], files[held[sorted(held)[5]][0]]
+    values = {"corpus": other.corpus, "path": other.path, "reason": "decode", "detail": ""}
+    values |= {"size_bytes": 1, "mtime_ns": 1, "made_by": "another run"}
+    refused.replace(context.db, embed.NAME, corpora, [RefusedRow(stage=embed.NAME, **values)])
+    some = embed.prepare(context.site, context.config, corpora, inputs, only=[*few, "gone"])
+
+    outcome = embed.run(some)
+
+    assert (outcome.new, outcome.rows) == (3, 3)
+    assert {image for image, _ in rows_of(context)["clip"]} == set(few)
+    assert embed.look(some)["clip"].rows == 3
+    assert embed.look(context) is None, "the others have no vector"
+    assert [row.path for row in refused.read(context.db, embed.NAME, corpora)] == [other.path]
+
+
+def test_a_worker_keeps_the_encoders_of_its_last_shard_alone(context):
+    device, store = "cpu", context.db.uri
+    names = {role: identity.name for role, identity in context.given.items()}
+    both = context.config
+    alone = EmbedConfig(clip=both.ssl, ssl=both.ssl)
+    item = [
+        ImageItem(image, files, ("clip",))
+        for image, files in list(paths.images(context.db, context.facts["corpora"]).items())[:1]
+    ]
+
+    embed.embed_images(item, config=both, names=names, device=device, store=store)
+    assert {one.spec for one, _, _ in embed._LOADED} == {"tiny:clip"}
+    roles = dict.fromkeys(("clip", "ssl"), names["ssl"])
+    embed.embed_images(item, config=alone, names=roles, device=device, store=store)
+
+    assert {one.spec for one, _, _ in embed._LOADED} == {"tiny:ssl"}
 
 
 def test_a_worker_killed_between_writing_and_the_commit_leaves_no_row_and_loses_none(

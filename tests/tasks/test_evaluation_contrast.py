@@ -1,11 +1,14 @@
 """The rule of MMVP-VLM on vectors made by hand, and the names of requests."""
 
+from dataclasses import replace
+from itertools import permutations
+
 import numpy as np
 import pytest
 
 from storage.questions import QuestionRow
-from tasks.evaluation.asking import request_of
-from tasks.evaluation.contrast import contrast
+from tasks.evaluation.asking import MMVP_VLM, MMVP_VLM_GROUP, MMVP_VLM_TEXT, request_of
+from tasks.evaluation.contrast import GROUP_CHANCE, contrast, contrasts, said
 
 
 def row(image, answer, statement):
@@ -79,6 +82,70 @@ def test_a_question_without_a_statement_is_said():
 
     with pytest.raises(ValueError, match="question about b has no statement"):
         contrast(silent, {"a": HAT, "b": HATLESS}, TEXTS)
+
+
+def vectors_of(own_a, a_b, b_a, own_b):
+    """Vectors with these cosines: text a with image a, text a with image b, and so on."""
+    images = {"a": np.array([own_a, b_a]), "b": np.array([a_b, own_b])}
+    return images, TEXTS
+
+
+def right(replies):
+    return {
+        way: all(r.choice == row.answer for r, row in zip(rs, PAIR, strict=True))
+        for way, rs in replies.items()
+    }
+
+
+@pytest.mark.parametrize(
+    ("cosines", "image", "text", "group", "why"),
+    [
+        ((0.9, 0.1, 0.2, 0.8), True, True, True, "own cosines are the largest"),
+        ((0.5, 0.1, 0.6, 0.8), True, False, False, "image a is nearer to text b"),
+        ((0.5, 0.6, 0.1, 0.8), False, True, False, "text a is nearer to image b"),
+        ((0.1, 0.9, 0.8, 0.2), False, False, False, "all are swapped"),
+        ((0.5, 0.5, 0.1, 0.8), False, True, False, "a text that sees no difference is wrong"),
+        ((0.5, 0.1, 0.5, 0.8), True, False, False, "an image that sees no difference is wrong"),
+        ((0.5, 0.5, 0.5, 0.5), False, False, False, "nothing is seen at all"),
+    ],
+)
+def test_texts_take_images_images_take_texts_and_a_group_wants_both(
+    cosines, image, text, group, why
+):
+    found = right(contrasts(PAIR, *vectors_of(*cosines)))
+
+    assert found == {MMVP_VLM: image, MMVP_VLM_TEXT: text, MMVP_VLM_GROUP: group}, why
+
+
+def test_of_a_group_that_half_agrees_no_option_is_taken():
+    (one, two) = contrasts(PAIR, *vectors_of(0.5, 0.1, 0.6, 0.8))[MMVP_VLM_GROUP]
+
+    assert (one.choice, one.response) == ("undecided", "undecided")
+    assert one.scores == (0.5, 0.1, 0.6)
+    assert two.choice == "no"
+
+
+def test_guessing_gets_a_sixth_of_the_groups_and_a_quarter_of_each_half():
+    orders = list(permutations((0.1, 0.2, 0.3, 0.4)))
+    found = [right(contrasts(PAIR, *vectors_of(*order))) for order in orders]
+
+    shares = {way: sum(one[way] for one in found) / len(found) for way in found[0]}
+    assert shares[MMVP_VLM_GROUP] == pytest.approx(GROUP_CHANCE) == pytest.approx(1 / 6)
+    assert shares[MMVP_VLM] == shares[MMVP_VLM_TEXT] == 0.25
+
+
+@pytest.mark.parametrize(
+    ("source", "text"),
+    [
+        ("published", "a photo of red car hat"),
+        ("people", "a photo of red car hat"),
+        ("attribute", "red car hat"),
+        ("label", "red car hat"),
+        ("caption", "red car hat"),
+    ],
+)
+def test_a_statement_that_is_no_caption_is_put_as_the_papers_script_puts_it(source, text):
+    assert said(replace(PAIR[0], source=source)) == text
 
 
 def test_a_request_is_named_by_all_of_it():
