@@ -12,6 +12,7 @@ import os
 import resource
 import signal
 import socket
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -28,14 +29,16 @@ from flows.annotation.desk import Desk
 from flows.annotation.guard import Guard
 from flows.annotation.people import People
 from flows.annotation.works import Study, Writing
+from flows.environment import apply, prefect_environment
+from flows.server import running_port
 from flows.settings import Settings
 from flows.up import write_secret
-from storage import proposals, questions, runs
+from storage import checks, proposals, questions, runs
 from storage.database import Database, StoreError
 from storage.questions import MINED, QuestionRow
 from storage.tables import SPECS
 from tasks.annotation.material import Material
-from tasks.annotation.outcome import FOLDER, proposals_of
+from tasks.annotation.outcome import FOLDER, checks_of, proposals_of
 from tasks.annotation.pictures import Pictures
 from tasks.annotation.state import Rules, State
 
@@ -56,6 +59,10 @@ LOOPBACK: Final = "127.0.0.1"
 CHECKS: Final = 2
 LEASE_MINUTES: Final = 30
 SERVING: Final = "serving.json"
+WAITING: Final = "waiting"
+"""Where under the page's folder suspended runs are remembered."""
+
+SECONDS_BETWEEN_LOOKS: Final = 3.0
 
 
 class Place(NamedTuple):
@@ -116,7 +123,7 @@ def _serve(options: argparse.Namespace, settings: Settings, folder: Path) -> dic
             timeout_graceful_shutdown=SECONDS_TO_END,
             ws="none",
         )
-        with _ended_by_signals():
+        with _ended_by_signals(), _runs_go_on(settings, db):
             uvicorn.Server(config).run(sockets=[listening])
         (folder / SERVING).unlink(missing_ok=True)
     return {"mining": desk.mining} | work.summary()
@@ -187,8 +194,13 @@ def _writing(
     rules = _rules(options, wanted=selected or len(material.rows), people=people)
 
     def publish(state: State) -> Callable[[], None]:
-        rows = proposals_of(state, mining)
-        return lambda: proposals.upsert(db, rows)
+        rows, found = proposals_of(state, mining), checks_of(state, mining)
+
+        def write() -> None:
+            proposals.upsert(db, rows)
+            checks.upsert(db, found)
+
+        return write
 
     desk = Desk(db, folder, mining, material.pairs, rules, publish=publish)
     return desk, Writing(desk, material, people), corpora
@@ -263,6 +275,40 @@ def _tell(folder: Path, place: Place, people: People, *, as_json: bool) -> None:
         link = f"{place.url}/#{token}" if token is not None else known
         print(json.dumps({"name": name, "link": link}) if as_json else f"{name}\t{link}")
     log.info("ready: %s (stop with Ctrl-C)", place.url)
+
+
+@contextmanager
+def _runs_go_on(settings: Settings, db: Database) -> Iterator[None]:
+    """Resume suspended runs of `mmvp up`'s server once people are done, for as long as this lasts.
+
+    What `mmvp up` finds done when it starts, it resumes itself.
+    """
+    stop = threading.Event()
+
+    def look() -> None:
+        while not stop.wait(SECONDS_BETWEEN_LOOKS):
+            port = running_port(settings.home) if is_waited_for(settings.home) else None
+            if port is not None:
+                apply(prefect_environment(settings.home, settings.store, port))
+                from flows.waiting import resume_done
+
+                try:
+                    resume_done(db, settings.home)
+                except Exception as error:  # the server may have gone; the page goes on
+                    log.warning("runs that wait for people cannot be resumed yet: %s", error)
+
+    looker = threading.Thread(target=look, name="resume", daemon=True)
+    looker.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        looker.join(SECONDS_TO_END)
+
+
+def is_waited_for(home: Path) -> bool:
+    """Say whether a suspended run waits for people."""
+    return any((home / FOLDER / WAITING).glob("*.json"))
 
 
 @contextmanager

@@ -30,7 +30,6 @@ def add_asking(verb: argparse.ArgumentParser) -> None:
     )
     verb.add_argument("--repeats", type=int, metavar="N", help="ask each question N times (1)")
     add_terms(verb)
-    _add_own_decoding(verb)
     verb.add_argument(
         "--allow-incomplete", action="store_true", help="score although answers are missing"
     )
@@ -104,7 +103,6 @@ def add_general(verb: argparse.ArgumentParser) -> None:
     )
     verb.add_argument("--judge", metavar="SPEC", help="the server whose model judges them")
     add_terms(verb)
-    _add_own_decoding(verb)
     verb.add_argument("--trust-remote-code", action="store_true", help="run a model's own code")
     verb.add_argument(
         "--device", choices=("auto", "cpu", "cuda"), default="auto", help="where models run"
@@ -120,14 +118,6 @@ def _add_models(verb: argparse.ArgumentParser) -> None:
         metavar="MODEL",
         help="models to ask: folders, hub names, openai:NAME, openai:NAME@URL, anthropic:NAME, "
         "gemini:NAME",
-    )
-
-
-def _add_own_decoding(verb: argparse.ArgumentParser) -> None:
-    verb.add_argument(
-        "--own-decoding",
-        action="store_true",
-        help="leave temperature and seed to servers, for models that take no others",
     )
 
 

@@ -27,7 +27,7 @@ from flows.options import (
     add_verb,
     add_workers,
 )
-from flows.writing_options import add_terms
+from flows.writing_options import add_patterns, add_terms
 from flows.zoo_options import add_zoo
 
 STAGES: Final[Mapping[str, str]] = {
@@ -60,7 +60,7 @@ NEEDS: Final[Mapping[str, Collection[str]]] = {
 TABLES: Final = (
     *("images", "paths", "refused", "pairs", "duplicates", "questions", "probes", "models", "zoo"),
     *("answers", "scores", "comparisons", "conversations", "grids", "overlaps", "shards", "runs"),
-    *("proposals", "checks", "replies", "general", "events"),
+    *("proposals", "checks", "replies", "assignments", "patterns", "general", "events"),
 )
 
 
@@ -90,6 +90,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     add_general(add_verb(verbs, "general", "general ability: POPE, a VQA set, judged answers"))
     add_grading(add_verb(verbs, "grade", "let graders say which option stored replies take"))
+    add_patterns(add_verb(verbs, "patterns", "which patterns questions are about, found by models"))
     _add_plan(add_verb(verbs, "plan", "time, memory and disk of a run, from this machine's rates"))
     show = add_verb(verbs, "show", "the rows of a table, in a stable order")
     show.add_argument("table", choices=TABLES)

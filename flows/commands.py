@@ -37,6 +37,7 @@ def run(options: argparse.Namespace) -> int:
         "import": _import,
         "general": _general,
         "grade": _grade,
+        "patterns": _patterns,
         "convert": _convert,
     }
     verb = verbs.get(options.verb, _flow)
@@ -294,6 +295,12 @@ def _import(options: argparse.Namespace) -> dict[str, Any]:
     from flows.import_forms import run as import_forms
 
     return import_forms(options)
+
+
+def _patterns(options: argparse.Namespace) -> dict[str, Any]:
+    from flows.patterns import run as find_patterns
+
+    return find_patterns(options)
 
 
 def _grade(options: argparse.Namespace) -> dict[str, Any]:

@@ -7,7 +7,7 @@ A place is a corpus as `--corpus` takes it. Vectors that the store has are taken
 without are embedded here, one batch after the other, and are not kept.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from itertools import islice
 from pathlib import PurePosixPath
 from typing import Final, NamedTuple
@@ -23,7 +23,7 @@ from tasks.corpora.corpus import Archive, FileEntry, Reading
 from tasks.corpora.locations import find_pixels
 from tasks.corpora.opening import open_corpus, resolve_corpus, split_name
 from tasks.encoders import Encoder, EncoderConfig, identify, load
-from tasks.exporting.compared import Held, Other, Vectors, near, same
+from tasks.exporting.compared import Held, Other, Vectors, cosines, near, same
 from tasks.images import RefusedImageError, decode, image_id
 from tasks.workers import WorkersConfig
 
@@ -82,15 +82,25 @@ def compare(
         )
         raise ValueError(message)
     held: set[Held] = set()
+    known: dict[str, list[Other]] = {}
     looked_at = unreadable = 0
     for place in places:
         items = _items(db, place)
         for batch in iter(lambda: list(islice(items, BATCH)), []):  # noqa: B023 # used at once
             looked_at += len(batch)
             held.update(same(images, [item.other for item in batch]))
-            others, theirs = encoders.vectors(batch)
-            unreadable += len(batch) - len(others)
+            for item in batch:
+                if item.other.image in encoders.known:
+                    known.setdefault(item.other.image, []).append(item.other)
+            new = [item for item in batch if item.other.image not in encoders.known]
+            others, theirs = encoders.embed(new)
+            unreadable += len(new) - len(others)
             held.update(near(ours, mine, others, theirs, above=above))
+    near_by_clip, theirs = encoders.stored(encoders.nearest(mine.clip_ND, known, above))
+    for image, vectors in zip(near_by_clip, zip(*theirs, strict=True), strict=True):
+        one = Vectors(*(vector_D[None] for vector_D in vectors))
+        for other in known[image]:
+            held.update(near(ours, mine, [other], one, above=above))
     return Found([_label(place) for place in places], sorted(held, key=repr), looked_at, unreadable)
 
 
@@ -121,7 +131,10 @@ def _items(db: Database, place: str) -> Iterator[_Item]:
 
 
 class _Encoders:
-    """Both encoders of a mining: their stored vectors, and themselves once they are needed."""
+    """Both encoders of a mining: their stored vectors, and themselves once they are needed.
+
+    `known` are the images that have vectors of both.
+    """
 
     def __init__(self, db: Database, mining: MiningRow, workers: WorkersConfig) -> None:
         self._db = db
@@ -129,42 +142,55 @@ class _Encoders:
         self._versions = {role: embeddings.version(db, n) for role, n in self._names.items()}
         self._device = workers.device_kind()
         self._loaded: dict[str, Encoder] = {}
+        clip, ssl = (
+            embeddings.ids(db, name, version=self._versions[role])
+            for role, name in self._names.items()
+        )
+        self.known = clip & ssl
 
     def stored(self, images: Sequence[str]) -> tuple[list[str], Vectors]:
         """Return those of the images that have both vectors, sorted, and these."""
-        vectors: dict[str, NDArray[np.floating]] = {}
-        held = sorted(set(images))
-        for role, name in self._names.items():
-            held, _ = embeddings.read(self._db, name, held, version=self._versions[role])
-        for role, name in self._names.items():
-            _, vectors[role] = embeddings.read(self._db, name, held, version=self._versions[role])
-        return held, Vectors(vectors["clip"], vectors["ssl"])
+        held = sorted(self.known & set(images))
+        vectors = (
+            embeddings.read(self._db, name, held, version=self._versions[role])[1]
+            for role, name in self._names.items()
+        )
+        return held, Vectors(*vectors)
 
-    def vectors(self, batch: Sequence[_Item]) -> tuple[list[Other], Vectors]:
-        """Return the images of a batch that can be read, and their vectors."""
-        of = {item.other.image: item for item in batch}
-        held, stored = self.stored(list(of))
+    def nearest(
+        self, clip_ND: NDArray[np.floating], known: Collection[str], above: float
+    ) -> list[str]:
+        """Return those of the known images whose CLIP cosine to any row is above, in one pass."""
+        found: list[str] = []
+        version = self._versions["clip"]
+        for rows in embeddings.scan(self._db, self._names["clip"], version=version):
+            images = rows.ids.to_pylist() if rows.ids is not None else []
+            at = [row for row, image in enumerate(images) if image in known]
+            if at:
+                near_NB = cosines(clip_ND, rows.vectors_BD[at]) > above
+                found += [images[at[column]] for column in np.flatnonzero(near_NB.any(axis=0))]
+        return found
+
+    def embed(self, items: Sequence[_Item]) -> tuple[list[Other], Vectors]:
+        """Return the images that can be read, and their vectors as the store would have them."""
         pixels = {}
-        for image in sorted(of.keys() - set(held)):
+        for item in items:
             try:
-                pixels[image] = _pixels(of[image])
+                pixels[item.other] = _pixels(item)
             except RefusedImageError:
                 continue
-        new = {role: self._embed(role, list(pixels.values())) for role in self._names if pixels}
-        rows = {image: row for row, image in enumerate([*held, *pixels])}
-        joined = [
-            np.concatenate([old, new[role]]) if pixels else old
-            for role, old in (("clip", stored.clip_ND), ("ssl", stored.ssl_NE))
-        ]
-        others = [item.other for item in batch if item.other.image in rows]
-        at = np.array([rows[other.image] for other in others], np.int64)
-        return others, Vectors(*(vectors_ND[at] for vectors_ND in joined))
+        if not pixels:
+            return [], Vectors(np.empty((0, 1), np.float16), np.empty((0, 1), np.float16))
+        vectors = (
+            self._encoder(role).embed(list(pixels.values())).astype(np.float16)
+            for role in self._names
+        )
+        return list(pixels), Vectors(*vectors)
 
-    def _embed(self, role: str, pixels: Sequence[NDArray[np.uint8]]) -> NDArray[np.floating]:
-        """Return vectors as the store would have them."""
+    def _encoder(self, role: str) -> Encoder:
         if role not in self._loaded:
             self._loaded[role] = self._load(role)
-        return self._loaded[role].embed(pixels).astype(np.float16)
+        return self._loaded[role]
 
     def _load(self, role: str) -> Encoder:
         name = self._names[role]

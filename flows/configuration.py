@@ -117,7 +117,7 @@ def _placed(values: dict[str, Any], folder: Path) -> dict[str, Any]:
     for name in ("corpus", "train_corpus"):
         if name in values:
             values[name] = [_corpus(each, folder) for each in values[name]]
-    for part, name in (("reading", "captions"), ("evaluate", "prices")):
+    for part, name in (("reading", "captions"), ("evaluate", "prices"), ("questions", "prices")):
         if values.get(part, {}).get(name) is not None:
             values[part][name] = _path(str(values[part][name]), folder)
     return values

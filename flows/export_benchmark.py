@@ -5,9 +5,12 @@ Keep out: numbering and writing (`tasks.exporting`), comparing with other data (
 """
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple
+
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from flows.compared import Found, compare
 from flows.settings import Settings
@@ -29,6 +32,7 @@ from tasks.images import RefusedImageError, image_id
 from tasks.mining.thresholds import MineConfig
 from tasks.workers import WorkersConfig
 
+ALPHA: Final = "Krippendorff's alpha"
 DUPLICATE_ABOVE: Final = MineConfig().duplicate_above
 
 
@@ -68,23 +72,24 @@ def export_benchmark(settings: Settings, wish: Wish, to: Path) -> dict[str, Any]
     db = Database(settings.store)
     latest, rows = _questions(db, wish.benchmark)
     mining = _mining(db, latest.mining)
-    held = paths.images(db, latest.settings["corpora"], version=latest.receipts["paths"].version)
-    figures = latest.settings.get("figures", {})
+    corpora, images = latest.settings["corpora"], sorted({row.image for row in rows})
+    held: dict[str, list[str]] = {}
+    for file in paths.read(db, corpora, version=latest.receipts["paths"].version, of=images):
+        held.setdefault(file.image, []).append(file.path)
     numbered = number_pairs(rows)
     material = Material(
         lineage=_lineage(wish.benchmark, mining, latest.receipts["questions"].digest),
         read_image=lambda image: _read_image(image, held.get(image, ())),
-        origins=_origins(db, latest.settings["corpora"], {row.image for row in rows}),
-        cosines={
-            row.pair_id: Cosines(row.clip_cosine, row.ssl_cosine)
-            for row in pairs.read(db, latest.mining)
-        },
-        agreement=figures.get("questions", {}).get("agreement", {}),
+        origins=_origins(db, corpora, images),
+        cosines=_cosines(db, latest.mining, {row.pair_id for row in rows}),
+        agreement=_agreement(db, settings.home, latest.mining),
     )
     checks: list[Check] = [lambda pair: policy.object_to(pair, material.origins)]
     about: dict[str, Any] = {"allowed_licences": policy.text}
     if wish.against:
-        found = _compare(db, mining, numbered, wish)
+        found = compare(
+            db, mining, images, wish.against, above=wish.duplicate_above, workers=wish.workers
+        )
         about["compared"] = _summary(found, numbered, wish)
         if not wish.keep_held:
             checks.append(lambda pair: compared.object_to(pair, found.held))
@@ -149,29 +154,36 @@ def _lineage(benchmark: str, row: MiningRow, digest: str) -> Lineage:
     )
 
 
-def _origins(db: Database, corpora: Sequence[str], images: set[str]) -> dict[str, list[Origin]]:
+def _origins(
+    db: Database, corpora: Sequence[str], images: Sequence[str]
+) -> dict[str, list[Origin]]:
     """Return the files of images; what is told of their rights counts as it is told now."""
     found: dict[str, list[Origin]] = {}
-    for row in paths.read(db, corpora):
-        if row.image in images:
-            root = split_name(row.corpus)[1]
-            path = row.path.removeprefix(root).lstrip("/") or row.path.rpartition("/")[2]
-            rights = Rights(row.licence, row.source, row.attribution)
-            found.setdefault(row.image, []).append(Origin(root.rpartition("/")[2], path, rights))
+    for row in paths.read(db, corpora, of=images):
+        root = split_name(row.corpus)[1]
+        path = row.path.removeprefix(root).lstrip("/") or row.path.rpartition("/")[2]
+        rights = Rights(row.licence, row.source, row.attribution)
+        found.setdefault(row.image, []).append(Origin(root.rpartition("/")[2], path, rights))
     return found
 
 
-def _compare(
-    db: Database, mining: MiningRow, numbered: Sequence[NumberedPair], wish: Wish
-) -> Found:
-    return compare(
-        db,
-        mining,
-        sorted({row.image for pair in numbered for row in pair.rows}),
-        wish.against,
-        above=wish.duplicate_above,
-        workers=wish.workers,
+def _cosines(db: Database, mining: str, wanted: Collection[str]) -> dict[str, Cosines]:
+    table = pairs.table(db, mining)
+    found = table.filter(
+        pc.is_in(table["pair_id"], value_set=pa.array(sorted(wanted), pa.string()))
     )
+    names = ("pair_id", "clip_cosine", "ssl_cosine")
+    columns = (found[name].to_pylist() for name in names)
+    return {pair: Cosines(clip, ssl) for pair, clip, ssl in zip(*columns, strict=True)}
+
+
+def _agreement(db: Database, home: Path, mining: str) -> dict[str, float]:
+    """Return how far people agreed on the page about the pairs of a mining, where they did."""
+    from tasks.annotation.agreement import agreements
+    from tasks.annotation.outcome import read_state
+
+    found = agreements(read_state(db, home, mining))
+    return {f"{ALPHA} of {what}": one.alpha for what, one in found.items() if one.alpha is not None}
 
 
 def _summary(found: Found, numbered: Sequence[NumberedPair], wish: Wish) -> dict[str, Any]:

@@ -220,7 +220,6 @@ def _wish(options: argparse.Namespace) -> Wish:
     limits = {name: getattr(options, name) for name in Terms.model_fields}
     return Wish(
         terms=Terms(**{name: value for name, value in limits.items() if value is not None}),
-        own_decoding=options.own_decoding,
         device=WorkersConfig(device=options.device).device_kind(),
         trust_remote_code=options.trust_remote_code,
     )

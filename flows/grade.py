@@ -70,7 +70,8 @@ def grade_answers(
         ValueError: if there are no replies in words, or a grader cannot be used.
     """
     graders = {name: grader_named(name) for name in dict.fromkeys([RULES, *names])}
-    asked = [judge_of(spec, votes) for spec in dict.fromkeys(judges)]
+    as_served = terms.own_decoding
+    asked = [judge_of(spec, votes, own=as_served) for spec in dict.fromkeys(judges)]
     with hold_store(settings, "grade"):
         db = Database(settings.store)
         db.make(SPECS.values())

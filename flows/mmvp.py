@@ -4,7 +4,7 @@ Run it by hand with `mmvp run --corpus DIR`.
 """
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
 from prefect import flow
@@ -16,9 +16,10 @@ from flows.mine import mine as mine_flow
 from flows.probe import probe
 from flows.questions import questions as questions_flow
 from flows.report import report as report_flow
-from flows.site import open_run
+from flows.site import Run, open_run
 from flows.stages import NO_CORPUS, THROUGH, TRAINING, resolve_corpora, resolve_training
 from flows.train import train as train_flow
+from flows.waiting import suspend, wait_for_people
 from tasks.embed import EmbedConfig, identify_encoders
 from tasks.encoders import EncoderConfig, check_tokens
 from tasks.evaluation.candidates import EvaluateConfig
@@ -67,7 +68,8 @@ def mmvp(
     """Run the pipeline on the corpora: only what is new is read, embedded, compared and asked.
 
     Where the corpora tell nothing that a question could be about, and neither models nor people
-    write any, the run ends after the pairs, with their report.
+    write any, the run ends after the pairs, with their report. Where people write questions, it
+    waits for them after the pairs.
 
     Args:
         corpus: Folders of images, Parquet, tars, saved datasets, img2dataset's output, by path or
@@ -142,12 +144,32 @@ def mmvp(
         skipped = set() if teachers else {"teach"}
         if not teachers and train.large is None:
             skipped.add("train")
-        for name in wanted:
-            if name not in skipped:
-                run_stage[name]()
-            if name == "mine" and run.settings["figures"]["mine"]["source"] == "none":
-                skipped |= _without_facts(questions)
+        waiting = _run_stages(
+            run, [name for name in wanted if name not in skipped], run_stage, questions
+        )
+    if waiting is None:
         return run.summary()
+    suspend(run)
+    return run.summary() | {"waiting": waiting}
+
+
+def _run_stages(
+    run: Run,
+    wanted: Sequence[str],
+    run_stage: Mapping[str, Callable[[], object]],
+    questions: QuestionConfig,
+) -> dict[str, Any] | None:
+    """Run stages in order; return what is said of the wait if one has to wait for people."""
+    skipped: set[str] = set()
+    for name in wanted:
+        if name in skipped:
+            continue
+        if name == "questions" and (waiting := wait_for_people(run, questions)) is not None:
+            return waiting
+        run_stage[name]()
+        if name == "mine" and run.settings["figures"]["mine"]["source"] == "none":
+            skipped |= _without_facts(questions)
+    return None
 
 
 def _without_facts(questions: QuestionConfig) -> set[str]:

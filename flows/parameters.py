@@ -104,7 +104,7 @@ def parameters(options: argparse.Namespace) -> dict[str, Any]:
         "reading": IngestConfig(**settings("reading", *IngestConfig.model_fields)),
         "mine": MineConfig(**settings("mine", *thresholds, *MINING)),
         "questions": QuestionConfig(
-            **settings("questions", *QuestionConfig.model_fields) | _required(given)
+            **settings("questions", *QuestionConfig.model_fields) | _required(given, file)
         ),
         "train": TrainConfig(**settings("train", *trained) | _recipe(given)),
         "evaluate": EvaluateConfig(**settings("evaluate", *EvaluateConfig.model_fields)),
@@ -127,8 +127,11 @@ def _recipe(given: Mapping[str, Any]) -> dict[str, Any]:
     return {"large": LargeConfig(**asked)}
 
 
-def _required(given: Mapping[str, Any]) -> dict[str, Any]:
-    return {"checks": {"required": given["require"]}} if "require" in given else {}
+def _required(given: Mapping[str, Any], file: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the policy of checks, of which an option names the required ones alone."""
+    if "require" not in given:
+        return {}
+    return {"checks": file.get("questions", {}).get("checks", {}) | {"required": given["require"]}}
 
 
 def _json_or_text(value: str) -> Any:

@@ -10,11 +10,12 @@ from prefect import flow
 from flows.embed import CLIP, SSL
 from flows.site import open_run
 from flows.stages import NO_CORPUS, find_mined, keep, mining_of, resolve_corpora
+from tasks.annotation.outcome import publish
 from tasks.embed import EmbedConfig
 from tasks.encoders import EncoderConfig
 from tasks.mining.thresholds import MineConfig
 from tasks.questions import checking, proposing, stage
-from tasks.questions.config import QuestionConfig
+from tasks.questions.config import PEOPLE, QuestionConfig
 from tasks.stage import run_stage
 from tasks.workers import WorkersConfig
 
@@ -48,6 +49,8 @@ def questions(
         corpora = resolve_corpora(run, corpus)
         find_mined(run, corpora, EmbedConfig(clip=clip, ssl=ssl), mine)
         mining = mining_of(run)
+        if PEOPLE in config.by:
+            publish(run.site.db, run.site.home, mining)
         if config.writers:
             context = proposing.prepare(run.site, config, corpora, run.receipts, mining)
             keep(run, run_stage(proposing.STAGE, context))

@@ -76,6 +76,7 @@ def _serve(settings: Settings, port: int, corpus: Sequence[str], stop: threading
         children.append(start_child(worker, environment, log=logs / "worker.log", cwd=ROOT))
         _tell(settings, port, environment, time.monotonic() - begun)
         deployments.tell_schedule()
+        _go_on(settings)
         while not stop.wait(0.5):
             if any(child.poll() is not None for child in children):
                 message = f"the Prefect server or worker ended; see {logs}/*.log"
@@ -87,6 +88,16 @@ def _serve(settings: Settings, port: int, corpus: Sequence[str], stop: threading
                 deployments.mark_crashed()
             stop_child(child)
         log.info("stopped")
+
+
+def _go_on(settings: Settings) -> None:
+    """Resume runs that waited for people who are done since."""
+    from flows.annotate import is_waited_for
+    from flows.waiting import resume_done
+    from storage.database import Database
+
+    if is_waited_for(settings.home):
+        resume_done(Database(settings.store), settings.home)
 
 
 def _tell(settings: Settings, port: int, environment: Mapping[str, str], seconds: float) -> None:

@@ -15,6 +15,11 @@ def add_terms(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("--budget", type=float, metavar="X", help="the most to spend, a stage")
     verb.add_argument("--timeout-s", type=float, metavar="S", help="for one answer (120)")
     verb.add_argument("--at-once", type=int, metavar="N", help="calls at once, at most (64)")
+    verb.add_argument(
+        "--own-decoding",
+        action="store_true",
+        help="leave temperature and seed to servers: some models take no others",
+    )
 
 
 def add_writing(verb: argparse.ArgumentParser) -> None:
@@ -49,3 +54,20 @@ def add_writing(verb: argparse.ArgumentParser) -> None:
     verb.add_argument(
         "--pairs-per-pattern", type=int, metavar="N", help="the most pairs of a pattern (no limit)"
     )
+
+
+def add_patterns(verb: argparse.ArgumentParser) -> None:
+    """Add the options of who says which patterns questions are about."""
+    verb.add_argument(
+        "--models", nargs="+", required=True, metavar="SPEC", help="models on servers to ask"
+    )
+    verb.add_argument(
+        "--votes", type=int, default=3, metavar="N", help="on each question's pattern, odd (3)"
+    )
+    verb.add_argument(
+        "--runs", type=int, default=3, metavar="N", help="looks for patterns at all questions (3)"
+    )
+    verb.add_argument(
+        "--with-images", action="store_true", help="show the pictures to those who look"
+    )
+    add_terms(verb)

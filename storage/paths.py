@@ -82,9 +82,18 @@ def upsert(db: Database, rows: Sequence[PathRow]) -> None:
     db.upsert(SPEC, pa.Table.from_pylist([asdict(row) for row in rows], schema=SPEC.schema))
 
 
-def read(db: Database, corpora: Sequence[str], *, version: int | None = None) -> list[PathRow]:
-    """Return the files of these corpora by corpus and path."""
-    rows = db.read(SPEC, version=version, where=any_of("corpus", corpora))
+def read(
+    db: Database,
+    corpora: Sequence[str],
+    *,
+    version: int | None = None,
+    of: Sequence[str] | None = None,
+) -> list[PathRow]:
+    """Return the files of these corpora by corpus and path: all, or those `of` these images."""
+    where = any_of("corpus", corpora)
+    if of is not None:
+        where += f" AND {any_of('image', of)}"
+    rows = db.read(SPEC, version=version, where=where)
     return [PathRow(**row) for row in rows.to_pylist()]
 
 

@@ -9,6 +9,7 @@ from typing import Final
 
 from storage import (
     answers,
+    assignments,
     checks,
     comparisons,
     conversations,
@@ -23,6 +24,7 @@ from storage import (
     models,
     pairs,
     paths,
+    patterns,
     probes,
     proposals,
     questions,
@@ -56,6 +58,8 @@ SPECS: Final[Mapping[str, TableSpec]] = {
         replies,
         checks,
         questions,
+        assignments,
+        patterns,
         models,
         answers,
         grades,

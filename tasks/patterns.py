@@ -22,6 +22,22 @@ PATTERNS: Final[Mapping[str, str]] = {
 """Pattern by its short name. A corpus whose metadata has a column of such a name says with it that
 the column is about that pattern."""
 
+MEANINGS: Final[Mapping[str, str]] = {
+    "orientation": "where something faces or moves",
+    "presence": "whether something is there or not",
+    "state": "open or closed, whole or broken, wet or dry, on or off",
+    "count": "how many",
+    "position": "where something is beside, above or behind another",
+    "color": "colors, materials, patterns of a surface",
+    "structure": "shape, form, size, build",
+    "text": "letters, numbers, words and symbols that can be read",
+    "viewpoint": "from where the picture is taken, how near, what is cut off",
+}
+"""What each pattern is about, for those who are to tell them apart."""
+
+NONE_OF_THESE: Final = "None of these"
+NAMES: Final = (*PATTERNS.values(), NONE_OF_THESE)
+
 _VALUES: Final[Mapping[str, str]] = {
     "orientation": "left right up down leftward rightward forward backward north south east west",
     "presence": "yes no with without present absent",
@@ -34,6 +50,12 @@ _VALUES: Final[Mapping[str, str]] = {
 _PATTERN_OF_VALUE: Final = {
     value: pattern for pattern, values in _VALUES.items() for value in values.split()
 }
+
+
+def listed() -> str:
+    """Return the patterns with their meanings, a line each, and none of these: for prompts."""
+    lines = [f"- {PATTERNS[name]}: {meaning}." for name, meaning in MEANINGS.items()]
+    return "\n".join([*lines, f"- {NONE_OF_THESE}."])
 
 
 def pattern_of(attribute: str, values: Iterable[str]) -> str | None:

@@ -15,7 +15,7 @@ from tasks.questions import checking, proposing, stage
 from tasks.questions.config import QuestionConfig
 from tasks.stage import Site
 from tasks.workers import Workers, WorkersConfig
-from tests.onlookers import GOOD, Onlooker, World
+from tests.onlookers import GOOD, Onlooker
 from tests.tasks.backends.server import serve
 
 MINING = "planted"
@@ -121,9 +121,8 @@ class Found:
         return self.refused[GOOD] / self.planted[GOOD]
 
 
-def study(site, folder, seed, *, each, good, answerers=5, errs=0.1, **options):
-    """Plant errors, run the stages against a server, and count what was caught and by what."""
-    world = World(seed, each=each, good=good)
+def study(site, folder, world, *, seed, answerers=5, errs=0.1):
+    """Put a world's questions through the stages, and count what was caught and by what."""
     corpus = place(site, world, folder)
     with ExitStack() as stack:
         stub = stack.enter_context(serve(Onlooker(world, errs=errs, seed=seed)))
@@ -134,7 +133,6 @@ def study(site, folder, seed, *, each, good, answerers=5, errs=0.1, **options):
             answerers=(spec,),
             answers_each=answerers,
             at_once=8,
-            **options,
         )
         run_all(site, corpus, config)
     found = Found(calls=len(stub.bodies))

@@ -10,14 +10,16 @@ from typing import Final, NamedTuple
 
 import pyarrow.compute as pc
 
-from storage import pairs
+from storage import checks, pairs, proposals
+from storage.checks import CheckRow
 from storage.database import Database
 from storage.pairs import PairRow
 from storage.proposals import ProposalRow
-from tasks.annotation.acts import WRITE
+from tasks.annotation.acts import CLEAR, WRITE
 from tasks.annotation.journal import read_all
 from tasks.annotation.standing import ACCEPTED, Progress, finished, progress, standings
 from tasks.annotation.state import Rules, State, fold, proposal_of
+from tasks.checks.answering import AGREE_A, AGREE_B
 from tasks.people import named
 
 FOLDER: Final = "annotation"
@@ -25,6 +27,9 @@ FOLDER: Final = "annotation"
 
 RESERVE: Final = 10_000
 """Pairs beyond the selected ones from which writers get others for those that are skipped."""
+
+VERDICT: Final = "verdict"
+"""What the table `checks` calls a checker's verdict."""
 
 WITHDRAWN: Final = "withdrawn by its writer"
 
@@ -93,6 +98,13 @@ def proposals_of(state: State, mining: str) -> list[ProposalRow]:
     return rows
 
 
+def publish(db: Database, home: Path, mining: str) -> None:
+    """Put what people wrote and found into the store, as the page does while it is served."""
+    state = read_state(db, home, mining)
+    proposals.upsert(db, proposals_of(state, mining))
+    checks.upsert(db, checks_of(state, mining))
+
+
 def _withdrawn(mining: str, who: str, pair: str, images: tuple[str, str]) -> ProposalRow:
     return ProposalRow(
         mining=mining,
@@ -124,6 +136,36 @@ def verdicts_of(state: State) -> list[VerdictRow]:
                     verdict=str(check.verdict),
                     note=check.note,
                     blind=seen is None or seen > check.first_at,
+                )
+            )
+    return rows
+
+
+def checks_of(state: State, mining: str) -> list[CheckRow]:
+    """Return what people found, as rows of `checks` beside what models and rules find.
+
+    `agree-a` and `agree-b`: the checker's answer about that image alone is the one written for it;
+    `verdict`: the checker calls the question clear.
+    """
+    proposed = {row.proposal_id: row for row in proposals_of(state, mining)}
+    rows = []
+    for said in verdicts_of(state):
+        row = proposed[said.proposal_id]
+        told = f"{said.verdict}: {said.note}" if said.note else said.verdict
+        for check, passed, detail in (
+            (AGREE_A, said.answer_a == row.answer_a, f"takes {said.answer_a!r}"),
+            (AGREE_B, said.answer_b == row.answer_b, f"takes {said.answer_b!r}"),
+            (VERDICT, said.verdict == CLEAR, told),
+        ):
+            rows.append(
+                CheckRow(
+                    mining=mining,
+                    check=check,
+                    by=said.checker,
+                    proposal_id=said.proposal_id,
+                    passed=passed,
+                    detail="" if passed else detail,
+                    request="",
                 )
             )
     return rows

@@ -44,8 +44,11 @@ def _parts(file: Path) -> tuple[str, str]:
     return system, user.strip("\n")
 
 
-def read_prompt(file: Path, schema: Mapping[str, Any]) -> Prompt:
-    """Return the prompt of a file, named after it: `write-` and 12 digits of all it says."""
-    system, user = _parts(file)
+def read_prompt(file: Path, schema: Mapping[str, Any], **ours: str) -> Prompt:
+    """Return the prompt of a file, named after it: `write-` and 12 digits of all it says.
+
+    `ours` are texts of our own that stand in it by their names (`$nine`).
+    """
+    system, user = (Template(part).safe_substitute(ours) for part in _parts(file))
     name = f"{file.stem}-{digest([system, user, dict(schema)])[:12]}"
     return Prompt(name, system, user, schema)

@@ -28,6 +28,10 @@ class Terms(BaseModel):
     at_once: int = Field(default=64, ge=1)
     """Calls under way at once, at most; the server's own limits are found by trying."""
 
+    own_decoding: bool = False
+    """Leave temperature and seed to servers, and room for thoughts: some models take no others.
+    Scores of models are then called PROTOCOL~own."""
+
     @model_validator(mode="after")
     def _budget_has_prices(self) -> "Terms":
         if self.budget is not None and self.prices is None:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from storage.proposals import ProposalRow
-from tasks.backends import Decoding, Failure, Outcome, Picture, Reply, Request
+from tasks.backends import Failure, Outcome, Picture, Reply, Request
 from tasks.backends.prompts import Prompt, read_prompt
 from tasks.backends.structured import object_of, objects_in
 from tasks.evaluation.servers import Server
@@ -36,11 +36,15 @@ BLIND: Final[Mapping[str, Any]] = _schema("a", "b", "neither")
 
 
 class Answerer(NamedTuple):
-    """A model on a server that answers on its own, for the `time`th of so many `times`."""
+    """A model on a server that answers on its own, for the `time`th of so many `times`.
+
+    With `own` it is asked by its server's own settings.
+    """
 
     server: Server
     time: int = 1
     times: int = 1
+    own: bool = False
 
     @property
     def name(self) -> str:
@@ -97,7 +101,7 @@ def _put(
     image: str | None = None,
     view: str = "",
 ) -> Put:
-    server, time, times = answerer
+    server, time, times, own = answerer
     asked = blind_prompt() if image is None else seeing_prompt()
     shown = () if image is None else (Picture(image, handling=view),)
     question = row.question or ""
@@ -105,11 +109,12 @@ def _put(
         model=server.name,
         messages=asked.messages(*shown, question=question, a=options[0], b=options[1]),
         protocol=asked.name if time == 1 else f"{asked.name}#{time}",
-        decoding=Decoding(
-            max_new_tokens=1024,
-            temperature=0.0 if times == 1 else TEMPERATURE,
-            seed=None if times == 1 else server.seed(time - 1),
-            extra=server.structured("answer", asked.schema),
+        decoding=server.decoding(
+            1024,
+            0.0 if times == 1 else TEMPERATURE,
+            draw=time - 1,
+            own=own,
+            structured=("answer", asked.schema),
         ),
         revision=server.url,
     )

@@ -39,6 +39,10 @@ BOOKKEEPING: Final = frozenset(
 """Columns by which downloads are managed; they are no attributes that images could differ in."""
 
 
+UNASKED: Final = BOOKKEEPING | rights_columns({}).keys()
+"""Columns that nothing is asked about."""
+
+
 class Columns(NamedTuple):
     """The columns of a table that are read; `label_names` turn numbers of classes into words.
 
@@ -229,7 +233,7 @@ def tell(fields: Mapping[str, object], reading: Reading, key: str) -> Told:
     """
     caption = reading.caption_column or _first(CAPTIONS, _filled(fields))
     label = reading.label_column or _first(LABELS, _filled(fields))
-    unasked = rights_columns(reading.columns).keys() | BOOKKEEPING
+    unasked = UNASKED | rights_columns(reading.columns).keys() if reading.columns else UNASKED
     attributes = {
         sys.intern(clean(reading.columns.get(name, str(name)))): sys.intern(text)
         for name, value in fields.items()

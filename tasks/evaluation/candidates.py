@@ -53,10 +53,6 @@ class EvaluateConfig(Terms):
     trust_remote_code: bool = False
     """Run code that comes with these models."""
 
-    own_decoding: bool = False
-    """Leave temperature and seed to servers, and room for thoughts: some models take no others.
-    Their scores are then called PROTOCOL~own."""
-
     allow_incomplete: bool = False
     """Score a model although calls have failed; questions without an answer count as wrong."""
 

@@ -43,7 +43,6 @@ class Wish(NamedTuple):
     """How models are asked: on which terms, and where local ones run."""
 
     terms: Terms
-    own_decoding: bool = False
     device: Device = "cpu"
     trust_remote_code: bool = False
 
@@ -92,7 +91,7 @@ def _ask_server(
     most = MOST_TOKENS[bench]
     decoding = (
         Decoding(max_new_tokens=max(most, ROOM_TO_THINK), temperature=None)
-        if wish.own_decoding
+        if wish.terms.own_decoding
         else Decoding(max_new_tokens=most)
     )
     calls = {
@@ -182,7 +181,7 @@ def judge(
         raise ValueError(message)
     requests = judge_requests(questions, said, reference, judge=server.name)
     calls = {
-        name: Call(server, _as_taken(request, server, own=wish.own_decoding))
+        name: Call(server, _as_taken(request, server, own=wish.terms.own_decoding))
         for name, request in requests.items()
     }
     replies.ask(db, home, list(calls.values()), no_image, wish.terms, wish.terms.ledger())

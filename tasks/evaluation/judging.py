@@ -20,10 +20,13 @@ from tasks.graders import Given, Grade, LLMJudge, grade_by_judge, judge_requests
 
 VOTES: Final = 3
 TEMPERATURE: Final = 0.7
+MOST_TOKENS: Final = 512
 
 
-def judge_of(spec: str, votes: int = VOTES) -> tuple[Server, LLMJudge]:
+def judge_of(spec: str, votes: int = VOTES, *, own: bool = False) -> tuple[Server, LLMJudge]:
     """Return the server that a spec names, and the judge that votes there.
+
+    With `own` the server decodes as it likes, and there is room to think.
 
     Raises:
         ValueError: if it names no server, or the number of votes is not odd.
@@ -36,9 +39,8 @@ def judge_of(spec: str, votes: int = VOTES) -> tuple[Server, LLMJudge]:
         model=server.name,
         revision=server.url,
         votes=votes,
-        # Providers' newest models take no temperature, and think before they vote.
-        temperature=TEMPERATURE if server.url else None,
-        max_new_tokens=512 if server.url else ROOM_TO_THINK,
+        temperature=None if own else TEMPERATURE,
+        max_new_tokens=ROOM_TO_THINK if own else MOST_TOKENS,
         seeded=server.seed(0) is not None,
         structured=server.kind == "openai",
     )

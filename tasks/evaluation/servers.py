@@ -111,6 +111,31 @@ class Server(NamedTuple):
         """Return the seed of a draw; Anthropic knows none."""
         return None if self.kind == "anthropic" else number
 
+    def decoding(
+        self,
+        most_tokens: int,
+        temperature: float = 0.0,
+        *,
+        draw: int = 0,
+        own: bool = False,
+        structured: tuple[str, Mapping[str, Any]] | None = None,
+    ) -> Decoding:
+        """Return how a reply is made: a draw of its own where the temperature is not 0.
+
+        With `own` the server decides, and there is room to think. `structured` is the name and the
+        schema of the JSON that is asked for.
+        """
+        extra = {} if structured is None else self.structured(*structured)
+        if own:
+            most = max(most_tokens, ROOM_TO_THINK)
+            return Decoding(max_new_tokens=most, temperature=None, extra=extra)
+        return Decoding(
+            max_new_tokens=most_tokens,
+            temperature=temperature,
+            seed=self.seed(draw) if temperature > 0 else None,
+            extra=extra,
+        )
+
     def backend(self, images: Images, *, timeout_s: float) -> Backend:
         """Return the way to the server.
 
@@ -157,18 +182,13 @@ class Server(NamedTuple):
             model=self.name,
             messages=(*system, Message("user", (*shown, Text(asked.question)))),
             protocol=way.name,
-            decoding=self._decoding(way),
+            decoding=self.decoding(
+                decoding.most_tokens,
+                decoding.temperature,
+                draw=way.manner.seed,
+                own=way.own,
+            ),
             revision=self.url,
-        )
-
-    def _decoding(self, way: Way) -> Decoding:
-        told = way.protocol.decoding
-        if way.own:
-            return Decoding(max_new_tokens=max(told.most_tokens, ROOM_TO_THINK), temperature=None)
-        return Decoding(
-            max_new_tokens=told.most_tokens,
-            temperature=told.temperature,
-            seed=self.seed(way.manner.seed) if told.temperature > 0 else None,
         )
 
 

@@ -70,15 +70,23 @@ def near(
 
     Cosines are of the vectors as given, in float64; those of equal bytes are `same`'s to tell.
     """
-    clip_NB = _unit(vectors.clip_ND) @ _unit(theirs.clip_ND).T
-    ssl_NB = _unit(vectors.ssl_NE) @ _unit(theirs.ssl_NE).T
+    if not others:
+        return []
+    clip_NB = cosines(vectors.clip_ND, theirs.clip_ND)
+    ssl_NB = cosines(vectors.ssl_NE, theirs.ssl_NE)
     found = []
     for row, column in np.argwhere((clip_NB > above) & (ssl_NB > above)):
         image, other = ours[row], others[column]
         if image != other.image:
-            cosines = float(clip_NB[row, column]), float(ssl_NB[row, column])
-            found.append(Held(image, other.place, other.path, NEAR, *cosines))
+            both = float(clip_NB[row, column]), float(ssl_NB[row, column])
+            found.append(Held(image, other.place, other.path, NEAR, *both))
     return found
+
+
+def cosines(rows_ND: NDArray[np.floating], others_BD: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Return the cosines (N, B) of all rows to all others, in float64."""
+    found_NB: NDArray[np.float64] = _unit(rows_ND) @ _unit(others_BD).T
+    return found_NB
 
 
 def _unit(rows_ND: NDArray[np.floating]) -> NDArray[np.float64]:

@@ -50,13 +50,13 @@ def labeling_config() -> str:
         for name in ("image_a", "image_b")
     )
     texts = "".join(
-        f'  <Header value="{name.replace("_", " ")}"/>\n'
+        f'  <Header value="{name.replace("_", " ")}" size="5"/>\n'
         f'  <TextArea name="{name}" toName="about" rows="1" maxSubmissions="1" editable="true"'
         f' required="{str(not name.startswith("statement")).lower()}"/>\n'
         for name in TEXTS
     )
     choices = "".join(
-        f'  <Header value="{name.replace("_", " ")}"/>\n'
+        f'  <Header value="{name.replace("_", " ")}" size="5"/>\n'
         f'  <Choices name="{name}" toName="{_ABOUT.get(name, "about")}" choice="single"'
         f' required="true" showInLine="true">\n'
         + "".join(f"    <Choice value={quoteattr(value)}/>\n" for value in values)
@@ -64,7 +64,7 @@ def labeling_config() -> str:
         for name, values in CHOICES.items()
     )
     return (
-        f"<View>\n  <Header value={quoteattr(' '.join(GUIDE.split()))}/>\n"
+        f'<View>\n  <Header value={quoteattr(" ".join(GUIDE.split()))} size="5"/>\n'
         f'  <View style="display: flex; gap: 1em">\n{shown}  </View>\n'
         f'  <Text name="about" value="$about"/>\n{texts}{choices}</View>\n'
     )

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from storage.proposals import ProposalRow
-from tasks.backends import Decoding, Outcome, Reply, Request
+from tasks.backends import Outcome, Reply, Request
 from tasks.backends.prompts import Prompt, read_prompt
 from tasks.backends.structured import object_of, objects_in
 from tasks.evaluation.servers import Server
@@ -26,7 +26,7 @@ def prompt() -> Prompt:
     return read_prompt(Path(__file__).with_name("state.txt"), SCHEMA)
 
 
-def state_request(server: Server, row: ProposalRow) -> Request:
+def state_request(server: Server, row: ProposalRow, *, own: bool = False) -> Request:
     """Return the request for a question's statements; no image is shown."""
     asked = prompt()
     return Request(
@@ -37,7 +37,7 @@ def state_request(server: Server, row: ProposalRow) -> Request:
             answer_2=row.answer_b or "",
         ),
         protocol=asked.name,
-        decoding=Decoding(max_new_tokens=1024, extra=server.structured("statements", SCHEMA)),
+        decoding=server.decoding(1024, own=own, structured=("statements", SCHEMA)),
         revision=server.url,
     )
 

@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any, Final
 
 from storage.proposals import ProposalRow
-from tasks.backends import Decoding, Failure, Outcome, Picture, Reply, Request, Text
+from tasks.backends import Failure, Outcome, Picture, Reply, Request, Text
 from tasks.backends.prompts import Prompt, read_prompt
 from tasks.backends.structured import object_of, objects_in
 from tasks.evaluation.servers import Server
 from tasks.evaluation.views import WITHIN
-from tasks.patterns import PATTERNS
+from tasks.patterns import NAMES, NONE_OF_THESE, listed
 
 BY_MODEL: Final = "model:"
 """What a writer's name begins with that is a model."""
@@ -26,10 +26,10 @@ UNREAD: Final = "unread"
 NO_DIFFERENCE: Final = "no-difference"
 """The same of a model that sees nothing to ask about."""
 
+MOST_TOKENS: Final = 2048
 TEMPERATURE: Final = 0.7
 """Several proposals by one model are to differ."""
 
-NONE_OF_THESE: Final = "None of these"
 _TEXT: Final = {"type": "string"}
 _OPTIONS: Final = ("option_1", "option_2")
 _WHICH: Final = {"type": "string", "enum": list(_OPTIONS)}
@@ -40,7 +40,7 @@ SCHEMA: Final[Mapping[str, Any]] = object_of(
     option_2=_TEXT,
     answer_1=_WHICH,
     answer_2=_WHICH,
-    pattern={"type": "string", "enum": [*PATTERNS.values(), NONE_OF_THESE]},
+    pattern={"type": "string", "enum": list(NAMES)},
     statement_1=_TEXT,
     statement_2=_TEXT,
 )
@@ -49,22 +49,24 @@ _SHOWN: Final = 80
 
 def prompt() -> Prompt:
     """Return the prompt."""
-    return read_prompt(Path(__file__).with_name("write.txt"), SCHEMA)
+    return read_prompt(Path(__file__).with_name("write.txt"), SCHEMA, nine=listed())
 
 
-def write_request(server: Server, images: tuple[str, str], number: int) -> Request:
-    """Return the request for a model's proposal, counted from 0, about two images in order."""
+def write_request(
+    server: Server, images: tuple[str, str], number: int, *, own: bool = False
+) -> Request:
+    """Return the request for a model's proposal, counted from 0, about two images in order.
+
+    With `own` the model is asked by its server's own settings.
+    """
     asked = prompt()
     first, second = (Picture(image, handling=WITHIN) for image in images)
     return Request(
         model=server.name,
         messages=asked.messages(Text("Image 1:"), first, Text("Image 2:"), second),
         protocol=f"{asked.name}/{number + 1}",
-        decoding=Decoding(
-            max_new_tokens=2048,
-            temperature=TEMPERATURE,
-            seed=server.seed(number),
-            extra=server.structured("question", SCHEMA),
+        decoding=server.decoding(
+            MOST_TOKENS, TEMPERATURE, draw=number, own=own, structured=("question", SCHEMA)
         ),
         revision=server.url,
     )
@@ -119,5 +121,5 @@ def _is_whole(value: Mapping[str, Any]) -> bool:
         and all(isinstance(text, str) for text in seen)
         and value["answer_1"] in _OPTIONS
         and value["answer_2"] in _OPTIONS
-        and value["pattern"] in {*PATTERNS.values(), NONE_OF_THESE}
+        and value["pattern"] in NAMES
     )

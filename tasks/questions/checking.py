@@ -37,8 +37,8 @@ from tasks.questions.offers import (
     RULES_NAME,
     findings_of,
     offered,
+    pairs_offered,
     ranked,
-    selected_pairs,
 )
 from tasks.stage import Context, Outcome, Receipts, Site, Stage, made_by
 
@@ -73,16 +73,16 @@ def prepare(
     inputs: Receipts,
     mining: str,
 ) -> Context:
-    """List what is proposed about the selected pairs.
+    """List what is proposed about pairs.
 
     Raises:
         ValueError: if the encoder is unknown.
     """
-    by_source = offered(site.db, mining, config)
-    selected = selected_pairs(site.db, mining, version=inputs["pairs"].version)
+    by_source = offered(site.db, site.home, mining, config)
+    rows = pairs_offered(site.db, mining, by_source, version=inputs["pairs"].version)
     recipe = NO_INPUT if is_precomputed(encoder) else find_source(encoder)[1].recipe
     plan = Plan(
-        [ranked(by_source, pair.pair_id) for pair in selected],
+        [ranked(by_source, pair.pair_id) for pair in rows],
         recipe,
         paths.images(site.db, corpora, version=inputs["paths"].version),
     )

@@ -79,7 +79,7 @@ class QuestionConfig(Terms):
         """Return all who answer, each as often as it answers on its own."""
         times = self.answers_each
         return [
-            Answerer(server, time, times)
+            Answerer(server, time, times, self.own_decoding)
             for server in servers_of(self.answerers)
             for time in range(1, times + 1)
         ]

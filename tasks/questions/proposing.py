@@ -63,7 +63,10 @@ def prepare(
         if row.writer.startswith(BY_PEOPLE) and lacks_statements(row)
     ]
     first = config.writing()[:1]
-    statements = [Call(server, state_request(server, row)) for server in first for row in people]
+    own = config.own_decoding
+    statements = [
+        Call(server, state_request(server, row, own=own)) for server in first for row in people
+    ]
     held = paths.images(site.db, corpora, version=inputs["paths"].version)
     plan = Plan(wanted, statements, held)
     names = sorted(call.request.fingerprint for call in plan.calls)
@@ -84,9 +87,10 @@ def prepare(
 
 def _wanted(config: QuestionConfig, pair: PairRow) -> list[tuple[ProposalRow, Call]]:
     found = []
+    images = (pair.image_a, pair.image_b)
     for server in config.writing() if MODEL in config.by else ():
         for number in range(config.candidates):
-            request = write_request(server, (pair.image_a, pair.image_b), number)
+            request = write_request(server, images, number, own=config.own_decoding)
             row = ProposalRow(
                 mining=pair.mining,
                 pair_id=pair.pair_id,

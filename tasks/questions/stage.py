@@ -12,18 +12,22 @@ written from metadata alone.
 
 import logging
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final, NamedTuple
 
-from storage import paths, questions, refused
+from storage import assignments, paths, questions, refused
 from storage.pairs import PairRow
+from storage.proposals import ProposalRow
 from storage.questions import CAPTIONED, MINED, RANDOM, QuestionRow
 from storage.receipts import Receipt, digest_rows
 from tasks.attributes import Knowledge, know
 from tasks.checks.balance import balance
 from tasks.checks.policy import rule
+from tasks.discovery.assigning import agreed
 from tasks.evaluation.replies import Call, known
 from tasks.fingerprints import digest
+from tasks.mining.selection import IMAGE_USED
 from tasks.patterns import PATTERNS
 from tasks.proposals.stating import (
     lacks_statements,
@@ -32,7 +36,7 @@ from tasks.proposals.stating import (
     state_request,
 )
 from tasks.questions.config import METADATA, QuestionConfig
-from tasks.questions.offers import findings_of, offered, selected_pairs, source_of
+from tasks.questions.offers import findings_of, offered, pairs_offered, source_of
 from tasks.questions.writing import asked_attributes, draw_pairs, write_pair, write_proposed
 from tasks.stage import Context, Outcome, Receipts, Site, Stage, made_by
 
@@ -63,12 +67,18 @@ class Offer(NamedTuple):
     refused: str | None = None
     by_rule: bool = False
 
+    @property
+    def images(self) -> frozenset[str]:
+        """The images that it asks about."""
+        return frozenset(row.image for row in self.rows)
+
 
 class Plan(NamedTuple):
-    """What the corpus knows, and what is offered about each selected pair, preferred first."""
+    """What the corpus knows, and what is offered about each pair, preferred first."""
 
     known: Knowledge
     offers: Mapping[str, Sequence[Offer]]
+    selected: frozenset[str]
 
 
 def prepare(
@@ -81,8 +91,10 @@ def prepare(
     gone = {image for image, files in held.items() if lacking.issuperset(files)}
     metadata = paths.metadata(site.db, corpora, version=version)
     found = know({image: told for image, told in metadata.items() if image not in gone})
-    selected = selected_pairs(site.db, mining, version=inputs["pairs"].version)
-    offers = _offers(site, config, mining, selected, found)
+    offering = _Offers(site, config, mining, found)
+    by_source, version = offering.by_source, inputs["pairs"].version
+    rows = pairs_offered(site.db, mining, by_source, version=version)
+    offers = {pair.pair_id: list(offering.about(pair)) for pair in rows}
     settings = config.model_dump(mode="json", include={"lot_pairs", "by", "pairs_per_pattern"})
     proposed = [[p, repr(offer)] for p, made in offers.items() for offer in made]
     return Context(
@@ -96,58 +108,60 @@ def prepare(
         },
         inputs=inputs,
         made_by=made_by(__name__),
-        given=Plan(found, offers),
+        given=Plan(found, offers, frozenset(row.pair_id for row in rows if row.selected)),
     )
 
 
-def _offers(
-    site: Site,
-    config: QuestionConfig,
-    mining: str,
-    selected: Sequence[PairRow],
-    found: Knowledge,
-) -> dict[str, list[Offer]]:
-    """Return what is offered about each pair, by pair, the widest gap first."""
-    by_source = offered(site.db, mining, config)
-    findings = findings_of(site.db, mining, config) if config.proposes else {}
-    names = config.checks.names(answerers=bool(config.answerers))
-    lacking = [
-        row
-        for by_pair in by_source.values()
-        for rows in by_pair.values()
-        for row in rows
-        if lacks_statements(row)
-    ]
-    calls = {
-        row: Call(server, state_request(server, row))
-        for server in config.writing()[:1]
-        for row in lacking
-    }
-    said = known(site.db, calls.values())
+class _Offers:
+    """What is offered about each pair, by whom the policy says."""
 
-    def of(pair: PairRow) -> Iterator[Offer]:
-        for source in config.by:
-            if source == METADATA:
-                if pair.attribute is not None:
-                    images = (pair.image_a, pair.image_b)
-                    made = write_pair(found, pair.attribute, images, mining=mining, benchmark=MINED)
-                    yield Offer(made, refused=None if made else ALIKE)
-                continue
-            for row in by_source[source].get(pair.pair_id, ()):
-                ruling = rule(findings.get(row.proposal_id, ()), config.checks, names)
-                if not ruling.taken:
-                    yield Offer((), refused=REFUSED if ruling.failed else UNCHECKED)
-                    continue
-                statements = (row.statement_a, row.statement_b)
-                stated = None
-                if lacks_statements(row):
-                    call = calls.get(row)
-                    stated = read_statements(said.get(call.request.fingerprint)) if call else None
-                    statements = stated or state_by_rule(row)
-                made = write_proposed(row, statements, source=source_of(row), benchmark=MINED)
-                yield Offer(made, by_rule=lacks_statements(row) and stated is None)
+    def __init__(self, site: Site, config: QuestionConfig, mining: str, found: Knowledge) -> None:
+        self.config, self.mining, self.found = config, mining, found
+        self.by_source = offered(site.db, site.home, mining, config)
+        self.findings = findings_of(site.db, mining, config) if config.proposes else {}
+        self.names = config.checks.names(answerers=bool(config.answerers))
+        self.assigned = agreed(assignments.read(site.db, mining)) if config.proposes else {}
+        rows = [r for by_pair in self.by_source.values() for rows in by_pair.values() for r in rows]
+        self.calls = {
+            row: Call(server, state_request(server, row, own=config.own_decoding))
+            for server in config.writing()[:1]
+            for row in rows
+            if lacks_statements(row)
+        }
+        self.said = known(site.db, self.calls.values())
 
-    return {pair.pair_id: list(of(pair)) for pair in selected}
+    def about(self, pair: PairRow) -> Iterator[Offer]:
+        """Yield what is offered about a pair, the preferred first."""
+        for source in self.config.by:
+            if source != METADATA:
+                for row in self.by_source[source].get(pair.pair_id, ()):
+                    yield self._proposed(row)
+            elif pair.attribute is not None:
+                images = (pair.image_a, pair.image_b)
+                made = write_pair(
+                    self.found, pair.attribute, images, mining=self.mining, benchmark=MINED
+                )
+                yield Offer(made, refused=None if made else ALIKE)
+
+    def _proposed(self, row: ProposalRow) -> Offer:
+        found = self.findings.get(row.proposal_id, ())
+        ruling = rule(found, self.config.checks, self.names)
+        if not ruling.taken:
+            return Offer((), refused=REFUSED if ruling.failed else UNCHECKED)
+        statements, by_rule = self._statements(row)
+        made = write_proposed(row, statements, source=source_of(row), benchmark=MINED)
+        if row.pattern is None:
+            pattern = self.assigned.get(made[0].question_id)
+            made = [replace(one, pattern=pattern) for one in made]
+        return Offer(made, by_rule=by_rule)
+
+    def _statements(self, row: ProposalRow) -> tuple[tuple[str | None, str | None], bool]:
+        """Return a proposal's statements, and whether they are by rule."""
+        if not lacks_statements(row):
+            return (row.statement_a, row.statement_b), False
+        call = self.calls.get(row)
+        stated = read_statements(self.said.get(call.request.fingerprint)) if call else None
+        return stated or state_by_rule(row), stated is None
 
 
 def run(context: Context) -> Outcome:
@@ -158,10 +172,13 @@ def run(context: Context) -> Outcome:
     asked: Counter[str] = Counter()
     reasons: Counter[str] = Counter()
     patterns: Counter[str | None] = Counter()
-    for offers in plan.offers.values():
-        taken, why = _take(offers, patterns, config.pairs_per_pattern)
+    used: set[str] = set()
+    for pair_id, offers in plan.offers.items():
+        others = () if pair_id in plan.selected else used
+        taken, why = _take(offers, patterns, others, config.pairs_per_pattern)
         if taken is not None:
             rows += taken.rows
+            used |= taken.images
             asked[MINED] += 1
             patterns[taken.rows[0].pattern] += 1
             reasons[BY_RULE] += taken.by_rule
@@ -193,13 +210,22 @@ def run(context: Context) -> Outcome:
 
 
 def _take(
-    offers: Sequence[Offer], patterns: Mapping[str | None, int], most: int | None
+    offers: Sequence[Offer],
+    patterns: Mapping[str | None, int],
+    used: Collection[str],
+    most: int | None,
 ) -> tuple[Offer | None, str | None]:
-    """Return the first offer that is taken, else why the last one is not."""
+    """Return the first offer that is taken, else why the last one is not.
+
+    `used` are images that must not be asked about again: of pairs that people wrote about beyond
+    the selected ones, those that are asked about already.
+    """
     why = None
     for offer in offers:
         why = offer.refused
-        if why is None:
+        if why is None and not offer.images.isdisjoint(used):
+            why = IMAGE_USED
+        elif why is None:
             if most is None or patterns.get(offer.rows[0].pattern, 0) < most:
                 return offer, None
             why = FULL

@@ -55,6 +55,16 @@ def test_an_option_goes_before_the_file(tmp_path):
     assert (found["clip"].image_px, found["clip"].batch_images) == (64, 8)
 
 
+def test_an_option_within_a_policy_leaves_the_rest_of_it(tmp_path):
+    text = "questions: {by: [people], checks: {required: [form], guessed_most: 0.25}}"
+
+    found = read(tmp_path, text, "--require", "leak")
+
+    assert found["questions"].by == ("people",)
+    assert found["questions"].checks.required == ("leak",)
+    assert found["questions"].checks.guessed_most == 0.25
+
+
 def test_without_a_file_all_is_as_it_was():
     found = parameters(build_parser().parse_args(["run"]))
 

@@ -4,13 +4,14 @@ import json
 from dataclasses import replace
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from flows.cli import main
 from flows.compared import Found
 from flows.settings import Settings
 from flows.stored_answers import score_file
-from storage import minings, pairs, paths, proposals, questions, runs
+from storage import events, minings, pairs, paths, proposals, questions, runs
 from storage.database import Database
 from storage.minings import MiningRow
 from storage.pairs import pair_id
@@ -24,7 +25,10 @@ from tasks.exporting.benchmark_pairs import file_of, number_pairs, questions_of
 from tasks.exporting.compared import Held
 from tasks.images import image_id
 from tasks.protocols import protocol_named
+from tasks.questions.config import QuestionConfig
+from tasks.questions.offers import offered
 from tests.pictures import draw_photo
+from tests.tasks.annotation.acts import PAIRS, Acts
 from tests.tasks.test_exporting_datasets import annotate
 
 MINING = "c0ffee" * 4
@@ -290,8 +294,27 @@ def test_what_people_annotated_is_imported_once(asked, db, tmp_path, capsys):
     (row,) = proposals.read(db, MINING)
     assert (row.question, {row.option_1, row.option_2}) == (asked[0].question, {"one", "two"})
     assert (row.answer_a, row.answer_b) == ("one", "two")
+    by_people = offered(db, MINING, QuestionConfig(by=("people",)))
+    assert by_people["people"] == {row.pair_id: [row]}
     call(capsys, *arguments)
     assert db.version(proposals.SPEC) == before
+
+
+def test_the_card_tells_how_far_people_agreed(asked, db, tmp_path, capsys, monkeypatch):
+    pairs.replace(db, MINING, table_of_pairs(asked))
+    pair = asked[0].pair_id
+    monkeypatch.setitem(PAIRS, pair, tuple(sorted(row.image for row in asked)))
+    acts = Acts()
+    acts.check("grace", acts.write("ada", pair))
+    events.add(db, [replace(event, mining=MINING) for event in acts.events])
+
+    found = export(capsys, tmp_path / "out", what="dataset")[1]
+
+    assert found["agreement"] == {"Krippendorff's alpha of answers": 1}
+    card = (tmp_path / "out" / "README.md").read_text()
+    assert "| Krippendorff's alpha of answers | 1.000 |" in card
+    (row, _) = pq.read_table(tmp_path / "out" / "data").to_pylist()
+    assert (row["clip_cosine"], row["ssl_cosine"]) == (0.96, 0.5)
 
 
 def table_of_pairs(asked):

@@ -181,14 +181,15 @@ export class Write {
       if (error.status) toast(error.message);
       return;
     }
-    const facts = found.told.map(({ label, caption, attributes }, index) =>
-      el("dl", {}, el("dt", { class: "head" }, "AB"[index]),
-        [["label", label], ["caption", caption], ...Object.entries(attributes)]
-          .filter(([, value]) => value)
-          .flatMap(([name, value]) => [el("dt", {}, name), el("dd", {}, value)])));
-    const some = found.told.some((one) =>
-      one.label || one.caption || Object.keys(one.attributes).length);
-    if (some) this.told.append(el("h2", {}, "What the corpus tells"), el("div", { class: "row" }, facts));
+    const values = found.told.map(({ label, caption, attributes }) =>
+      Object.entries({ label, caption, ...attributes }).filter(([, value]) => value));
+    const maps = values.map((one) => new Map(one));
+    const facts = values.map((one, index) =>
+      el("dl", {}, el("dt", { class: "head" }, "AB"[index]), one.flatMap(([name, value]) => {
+        const differs = maps[1 - index].get(name) !== value;
+        return [el("dt", {}, name), el("dd", { class: differs ? "differing" : "" }, value)];
+      })));
+    if (values.some((one) => one.length)) this.told.append(el("h2", {}, "What the corpus tells"), el("div", { class: "row" }, facts));
     if (!found.similar.length) return;
     this.told.append(el("h2", {}, "Similar pairs"), el("ul", { class: "similar" },
       found.similar.map((pair) => el("li", {},

@@ -1,12 +1,12 @@
 """Events add up to the same state however they come."""
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from storage.events import EventRow
 from tasks.annotation.acts import read_body
-from tasks.annotation.outcome import proposals_of, verdicts_of
+from tasks.annotation.outcome import checks_of, proposals_of, verdicts_of
 from tasks.annotation.state import State, fold
 from tests.tasks.annotation.acts import PAIRS, WHOLE, A, Acts, B
 
@@ -45,6 +45,7 @@ def histories(draw):
     ]
 
 
+@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 @given(histories(), st.randoms())
 def test_any_order_of_any_replays_gives_the_state_of_a_server_that_saw_them_come(history, random):
     live = State(PAIRS)
@@ -104,6 +105,23 @@ def test_a_checker_who_saw_both_images_before_is_not_blind(first, blind):
 
     (row,) = verdicts_of(acts.state)
     assert row.blind is blind
+
+
+def test_what_checkers_say_stands_beside_what_models_find():
+    acts = Acts()
+    name = acts.write("ada", "p1")
+    acts.check("grace", name, "ambiguous", choices=(1, None))
+
+    found = {row.check: row for row in checks_of(acts.state, "m")}
+
+    assert {row.by for row in found.values()} == {"people:grace"}
+    assert {row.proposal_id for row in found.values()} == {name}
+    assert {check: row.passed for check, row in found.items()} == {
+        "agree-a": True,
+        "agree-b": False,
+        "verdict": False,
+    }
+    assert (found["agree-b"].detail, found["verdict"].detail) == ("takes None", "ambiguous")
 
 
 def test_a_question_becomes_a_proposal_with_the_answer_of_each_image():
