@@ -13,9 +13,10 @@ from typing import Any, Final
 from storage.answers import AnswerRow
 from storage.questions import QuestionRow
 from storage.scores import ScoreRow
+from storage.zoo import ZooRow
 from tasks.benchmarks.keys import MMVP, is_mmvp
 from tasks.correlation import LEAST_POINTS, Correlation, correlate, correlate_scores
-from tasks.evaluation.asking import MMVP_VLM
+from tasks.evaluation.asking import CONTRASTS, MMVP_VLM
 from tasks.evaluation.beside import tell
 from tasks.evaluation.rows import PUBLISHED as WRITTEN_BY_OTHERS
 from tasks.patterns import PATTERNS
@@ -36,6 +37,7 @@ PAPER: Final = tuple(f"Tong et al. 2024 (arXiv 2401.06209), {at}" for at in ("Fi
 """What the sources of published rows begin with that figures show."""
 
 FIGURE_4, FIGURE_6 = "fig4_mmvp_mllm", "fig6_per_pattern_digitised"
+TABLE_1_SAID: Final = "MMVP-VLM, the paper's Table 1"
 TABLE_1, STATED = "table1_mmvp_vlm", "appC_pearson"
 PAIRS_A_PATTERN: Final = 15
 """Of MMVP-VLM."""
@@ -44,7 +46,7 @@ Label = Mapping[tuple[str, str], str]
 """What people call a model under a protocol."""
 
 
-def evidence_of(
+def evidence_of(  # noqa: PLR0913 # each is another table's rows, or how they are named
     asked: Sequence[QuestionRow],
     scored: Sequence[ScoreRow],
     given: Sequence[AnswerRow],
@@ -53,6 +55,7 @@ def evidence_of(
     shown: Sequence[ScoreRow],
     main: str,
     ways: Sequence[str],
+    encoders: Sequence[ZooRow] = (),
 ) -> Evidence:
     """Gather what stands beside scores.
 
@@ -64,11 +67,14 @@ def evidence_of(
         shown: The scores under the key that the report's figures show.
         main: The benchmark that correlations are about.
         ways: The ways in which models were asked, the main ones first.
+        encoders: Those of a zoo, with their sizes.
     """
     if not scored:
         return Evidence()
     told = tell(asked, scored, given)
     published = published_name(asked)
+    measured = _scaled(encoders, [row for row in shown if row.benchmark == main])
+    theirs = published_encoders() if published == MMVP_VLM else []
     by_name = {(row.benchmark, row.model, row.protocol, row.key): row for row in told.beside}
     return Evidence(
         published=_published(scored, published),
@@ -87,8 +93,12 @@ def evidence_of(
             ways,
         ),
         as_published=paper_correlations(),
-        imagenet=[imagenet_correlation()] if published == MMVP_VLM else [],
-        scaled=published_encoders() if published == MMVP_VLM else [],
+        imagenet=[
+            imagenet_correlation(title, shown)
+            for title, shown in (("as measured here", measured), (TABLE_1_SAID, theirs))
+            if sum(one.imagenet is not None for one in shown) >= LEAST_POINTS
+        ],
+        scaled=[*measured, *theirs],
     )
 
 
@@ -146,7 +156,7 @@ def _measured(
     clips = [row for row in shown if row.protocol == MMVP_VLM]
     first: dict[str, str] = {}
     for row in sorted(shown, key=lambda row: ways.index(row.protocol)):
-        if not row.protocol.startswith(MMVP_VLM):
+        if row.protocol not in CONTRASTS:
             first.setdefault(row.model, row.protocol)
     models = [row for row in shown if first.get(row.model) == row.protocol]
     return [
@@ -175,15 +185,30 @@ def paper_correlations() -> list[CorrelationPanel]:
     return panels
 
 
-def imagenet_correlation() -> CorrelationPanel:
-    """Return the paper's Table 1: each CLIP's accuracy on ImageNet against that on MMVP-VLM."""
+def _scaled(encoders: Sequence[ZooRow], shown: Sequence[ScoreRow]) -> list[ScaledEncoder]:
+    """Return the encoders of a zoo with their scores by the paper's rule and their sizes."""
+    found = {r.model: r for r in shown if r.pattern is None and r.protocol == MMVP_VLM}
+    return [
+        ScaledEncoder(
+            name=one.name,
+            accuracy=100 * score.pair_accuracy,
+            low=100 * score.pair_low,
+            high=100 * score.pair_high,
+            parameters=one.parameters,
+            image_px=one.image_px,
+            imagenet=None if one.imagenet is None else 100 * one.imagenet,
+        )
+        for one in encoders
+        if (score := found.get(one.model or "")) is not None
+    ]
+
+
+def imagenet_correlation(title: str, encoders: Sequence[ScaledEncoder]) -> CorrelationPanel:
+    """Return each encoder's accuracy on ImageNet against that on pairs."""
     points = {
-        one.name: (one.imagenet, one.accuracy)
-        for one in published_encoders()
-        if one.imagenet is not None
+        one.name: (one.imagenet, one.accuracy) for one in encoders if one.imagenet is not None
     }
-    found = correlate(*zip(*points.values(), strict=True))
-    return _panel("MMVP-VLM, the paper's Table 1", points, found)
+    return _panel(title, points, correlate(*zip(*points.values(), strict=True)))
 
 
 def published_encoders() -> list[ScaledEncoder]:

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import Final, NamedTuple
 
-from storage import answers, comparisons, models, probes, questions, scores
+from storage import answers, comparisons, models, probes, questions, scores, zoo
 from storage.answers import AnswerName, AnswerRow
 from storage.comparisons import ComparisonRow
 from storage.database import Database
@@ -18,9 +18,10 @@ from storage.probes import ProbeRow
 from storage.questions import BENCHMARKS, MINED, QuestionRow
 from storage.receipts import digest_rows
 from storage.scores import ScoreRow
+from storage.zoo import ZooRow
 from tasks.attributes import Knowledge
 from tasks.benchmarks.keys import CORRECTED
-from tasks.evaluation.asking import FREE, MMVP_VLM, OPTION_LOGPROB
+from tasks.evaluation.asking import CONTRASTS, FREE, MMVP_VLM, OPTION_LOGPROB
 from tasks.evaluation.rows import PUBLISHED
 from tasks.evaluation.ways import about
 from tasks.evidence import evidence_of
@@ -52,6 +53,7 @@ class Findings(NamedTuple):
     """To the questions, of models that were scored."""
     models: Sequence[ModelRow]
     probes: Sequence[ProbeRow]
+    zoo: Sequence[ZooRow]
     versions: Mapping[str, int]
 
     def tables(self) -> list[TableVersion]:
@@ -72,7 +74,7 @@ class Findings(NamedTuple):
 
 def find(db: Database, mining: str, scope: str | None) -> Findings:
     """Read all that is known of a mining's questions, and the probes of a scope."""
-    tables = (questions, scores, comparisons, answers, models, probes)
+    tables = (questions, scores, comparisons, answers, models, probes, zoo)
     version = {table.SPEC.name: db.version(table.SPEC) for table in tables}
     asked = questions.read(db, mining, version=version["questions"])
     scored = scores.read(db, mining, version=version["scores"])
@@ -85,6 +87,7 @@ def find(db: Database, mining: str, scope: str | None) -> Findings:
         answers=answers.read(db, question_ids=wanted, models=names, version=version["answers"]),
         models=models.read(db, names, version=version["models"]),
         probes=probes.read(db, scope, version=version["probes"]) if scope is not None else [],
+        zoo=zoo.read(db, mining, version=version["zoo"]),
         versions=version,
     )
 
@@ -125,17 +128,23 @@ def results_of(
             shown=shown,
             main=main,
             ways=_ways(found),
+            encoders=found.zoo,
         ),
     )
 
 
 def _under(rows: Sequence[ScoreRow], key: str) -> list[ScoreRow]:
-    """Return the scores under a key; those of a benchmark that lacks it under its first."""
+    """Return the scores under a key; those of a benchmark that lacks it under its first.
+
+    Of the rules for CLIPs the paper's counts; others stand on leaderboards of their own.
+    """
     keys: dict[str, list[str]] = defaultdict(list)
     for row in rows:
         keys[row.benchmark].append(row.key)
     shown = {name: key if key in held else min(held) for name, held in keys.items()}
-    return [row for row in rows if row.key == shown[row.benchmark]]
+    return [
+        row for row in rows if row.key == shown[row.benchmark] and row.protocol not in CONTRASTS[1:]
+    ]
 
 
 def _ways(found: Findings) -> list[str]:

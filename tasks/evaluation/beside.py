@@ -15,7 +15,7 @@ from storage.database import Database
 from storage.questions import QuestionRow
 from storage.scores import ScoreRow
 from tasks.benchmarks.keys import KEYS, ORIGINAL
-from tasks.evaluation.asking import MMVP_VLM
+from tasks.evaluation.asking import CONTRASTS
 from tasks.evaluation.rows import answer_of, keys_of, question_of
 from tasks.evaluation.scoring import asked_under, pair_name
 from tasks.evaluation.stored import FEW_PAIRS, spread_of
@@ -152,7 +152,7 @@ def _beside(
 
 def _way(protocol: str) -> Way | None:
     """Return how a model that reads was asked; None of people, and of CLIPs with their rules."""
-    if protocol == PEOPLE or protocol.startswith(MMVP_VLM):
+    if protocol in {PEOPLE, *CONTRASTS}:
         return None
     return way_named(protocol)
 

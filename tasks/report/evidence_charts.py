@@ -44,7 +44,7 @@ def draw_imagenet(results: Results, palette: Palette = LIGHT) -> Figure | None:
         title="CLIPs on pairs and on ImageNet",
         across="ImageNet zero-shot, %",
         up="pair accuracy, %",
-        note="published: Tong et al. 2024, Table 1",
+        note="r with 95 % interval, p by permutation",
         palette=palette,
     )
 

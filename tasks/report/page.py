@@ -51,6 +51,8 @@ ABOUT_MODELS: Final[Mapping[str, Draw]] = {
     "radar": draw_radar,
     "correlation": draw_measured_correlations,
     "paper-correlation": draw_paper_correlations,
+    "imagenet": draw_imagenet,
+    "scaling": draw_scale,
 }
 OF_MINING: Final[Mapping[str, Draw]] = {
     "results": draw_results,
@@ -63,8 +65,6 @@ OF_MINING: Final[Mapping[str, Draw]] = {
 OF_BENCHMARK: Final[Mapping[str, Draw]] = {
     "leaderboard": draw_board,
     **ABOUT_MODELS,
-    "imagenet": draw_imagenet,
-    "scaling": draw_scale,
 }
 
 

@@ -193,7 +193,7 @@ class Results:
     main: str = "mined"
     """The benchmark that cards, comparisons and the figure by pattern are about."""
     other_keys: Sequence[ModelScore] = ()
-    """Scores under other answer keys than that of `scores`."""
+    """Scores under other answer keys than that of `scores`, and by other rules for CLIPs."""
     evidence: Evidence = field(default_factory=Evidence)
 
     @property

@@ -132,12 +132,10 @@ def render_zoo(contents: ZooContents, figure: ShownFigure | None) -> str:
     place = environment()
     place.filters["counted"] = lambda n: "" if n is None else counted(n)
     return place.get_template("zoo.html").render(
-        board_tables=(),  # the style has a rule for each column of a leaderboard
         zoo=contents,
         shown=shown,
         refused=[one for one in contents.encoders if one.refused is not None],
         patterns=patterns,
         few=FEW_PAIRS if few else None,
         figure=figure,
-        choices={"patterns": ()},  # there are no cards to choose from
     )

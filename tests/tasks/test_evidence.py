@@ -5,6 +5,7 @@ import dataclasses
 import pytest
 
 from storage.questions import QuestionRow
+from storage.zoo import ZooRow
 from tasks import evidence
 from tasks.benchmarks.keys import WRONG
 from tasks.evaluation.asking import MMVP_VLM
@@ -96,6 +97,36 @@ def test_clips_stand_beside_imagenet_where_the_benchmark_is_theirs():
     assert len(found.scaled) == len(published_encoders()) == 10
     assert all(one.is_published for one in found.scaled)
     assert gathered(*scored(say("m", truth))).scaled == []
+
+
+def test_encoders_of_a_zoo_stand_with_their_sizes_beside_published_ones():
+    asked = of_mmvp_vlm()
+    clips = [say(f"clip-{n}", truth, way=MMVP_VLM, asked=asked) for n in range(3)]
+    rows = scored(*clips, say("clip-0", truth, way="mmvp-vlm-group", asked=asked), asked=asked)
+    encoders = [
+        ZooRow(
+            mining="m",
+            entry=f"e{n}",
+            name=f"E{n}",
+            spec=f"e{n}",
+            model=f"clip-{n}" if n < 3 else None,
+            image_px=224,
+            parameters=10**8,
+            imagenet=0.5 + n / 10,
+        )
+        for n in range(4)
+    ]
+
+    found = gathered(*rows, main="s", encoders=encoders)
+
+    assert [(one.name, one.accuracy) for one in found.scaled[:3]] == [
+        ("E0", 100.0),
+        ("E1", 100.0),
+        ("E2", 100.0),
+    ]
+    assert not any(one.is_published for one in found.scaled[:3])
+    assert len(found.scaled) == 3 + 10
+    assert [len(panel.points) for panel in found.imagenet] == [3, 10]
 
 
 @pytest.mark.parametrize(
