@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from tasks.report.drawing import DARK, LIGHT, png_bytes
+from tasks.report.drawing import DARK, LIGHT
 from tasks.report.folder import replacing
-from tasks.report.html import environment
+from tasks.report.html import ShownFigure, environment
+from tasks.report.page import write_figure
 from tasks.report.results import FEW_PAIRS
 from tasks.report.scaling_chart import ScaledEncoder, counted, draw_scaling
 
@@ -99,15 +100,12 @@ def write_zoo(folder: Path, contents: ZooContents, record: Mapping[str, Any]) ->
         ValueError: if `folder` is a file or holds something that is no zoo.
     """
     with replacing(folder, is_ours=is_zoo) as building:
-        size = None
-        for name, palette in (("scaling-dark", DARK), ("scaling", LIGHT)):
-            figure = draw_scaling(
-                scaled(contents), imagenet_said=contents.imagenet_said, palette=palette
-            )
-            if figure is not None:
-                (building / f"{name}.png").write_bytes(png_bytes(figure))
-                size = figure.canvas.get_width_height()
-        page = render_zoo(contents, size)
+        light, dark = (
+            draw_scaling(scaled(contents), imagenet_said=contents.imagenet_said, palette=palette)
+            for palette in (LIGHT, DARK)
+        )
+        figure = write_figure(building, "scaling", light, dark) if light and dark else None
+        page = render_zoo(contents, figure)
         (building / PAGE).write_bytes(page.encode("utf-8", "backslashreplace"))
         text = json.dumps({"kind": KIND, **record}, indent=1, sort_keys=True)
         (building / JSON_FILE).write_text(text + "\n", encoding="ascii")
@@ -124,7 +122,7 @@ def is_zoo(folder: Path) -> bool:
     return isinstance(record, dict) and record.get("kind") == KIND
 
 
-def render_zoo(contents: ZooContents, figure_size: tuple[int, int] | None) -> str:
+def render_zoo(contents: ZooContents, figure: ShownFigure | None) -> str:
     """Give the HTML of the page; every text in it is escaped."""
     shown = [one for one in contents.encoders if one.refused is None]
     patterns = list(dict.fromkeys(name for one in shown for name in sorted(one.patterns)))
@@ -132,12 +130,10 @@ def render_zoo(contents: ZooContents, figure_size: tuple[int, int] | None) -> st
     place = environment()
     place.filters["counted"] = lambda n: "" if n is None else counted(n)
     return place.get_template("zoo.html").render(
-        board_tables=(),  # the style has a rule for each column of a leaderboard
         zoo=contents,
         shown=shown,
         refused=[one for one in contents.encoders if one.refused is not None],
         patterns=patterns,
         few=FEW_PAIRS if few else None,
-        figure_size=figure_size,
-        choices={"patterns": ()},  # there are no cards to choose from
+        figure=figure,
     )
