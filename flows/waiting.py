@@ -26,11 +26,13 @@ from prefect.runtime import deployment, flow_run
 from flows.annotate import WAITING, served
 from flows.site import Run
 from flows.stages import mining_of
+from storage import proposals
 from storage.database import Database
-from tasks.annotation.outcome import FOLDER, read_progress
+from tasks.annotation.outcome import FOLDER, read_progress, read_state
 from tasks.annotation.standing import Progress
 from tasks.files import write_whole
 from tasks.questions.config import PEOPLE, QuestionConfig
+from tasks.questions.offers import source_of
 
 log = logging.getLogger(__name__)
 
@@ -49,7 +51,17 @@ def wait_for_people(run: Run, config: QuestionConfig) -> dict[str, Any] | None:
         record.unlink()
         log.info("resumed by hand: going on with %d pairs", progress.accepted)
         return None
-    return None if progress.complete else _tell(run, mining, progress)
+    if progress.complete or _wrote_elsewhere(run, mining):
+        return None
+    return _tell(run, mining, progress)
+
+
+def _wrote_elsewhere(run: Run, mining: str) -> bool:
+    """Say whether people's questions were imported and the page was never used for this mining."""
+    if read_state(run.site.db, run.site.home, mining).rules is not None:
+        return False
+    rows = proposals.read(run.site.db, mining)
+    return any(source_of(row) == PEOPLE and row.failure is None for row in rows)
 
 
 def _record(run: Run) -> Path:

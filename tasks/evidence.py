@@ -146,7 +146,7 @@ def _measured(
     clips = [row for row in shown if row.protocol == MMVP_VLM]
     first: dict[str, str] = {}
     for row in sorted(shown, key=lambda row: ways.index(row.protocol)):
-        if row.protocol != MMVP_VLM:
+        if not row.protocol.startswith(MMVP_VLM):
             first.setdefault(row.model, row.protocol)
     models = [row for row in shown if first.get(row.model) == row.protocol]
     return [

@@ -81,7 +81,7 @@ def test_every_stage_has_a_deployment_and_the_schedule_ships_paused():
 
     assert names == {
         *("full", "demo", "paper", "grid", "zoo", "encoders", "study", "sweep", "conversations"),
-        "benchmark",
+        *("benchmark", "benchmark-report"),
         *STAGES,
     }
     assert [schedule["active"] for schedule in schedules] == [False]

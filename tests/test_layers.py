@@ -23,6 +23,8 @@ MUST_NOT_IMPORT = {
     "tasks/backends/": {"prefect", "storage", "distributed", "torch"},
     "tasks/bridges/": {"prefect", "storage", "distributed", "torch"},
     "tasks/checks/": {"prefect", "distributed"},
+    "tasks/checks/pixels.py": {"prefect", "storage", "distributed", "torch"},
+    "tasks/checks/wording.py": {"prefect", "distributed", "torch"},
     "tasks/corpora/": {"prefect", "storage", "distributed"},
     "tasks/discovery/": {"prefect", "distributed"},
     "tasks/encoders/": {"prefect", "storage", "distributed"},

@@ -11,7 +11,7 @@ from typing import Final
 
 from storage.proposals import ProposalRow
 from tasks.attributes import read_alike
-from tasks.checks.words import NEGATIONS, NO, YES, folded, stem, telling, words_of
+from tasks.checks.words import NO, TURNING, YES, folded, stem, telling, words_of
 
 ANSWERS_DIFFER: Final = "answers-differ"
 FORM: Final = "form"
@@ -23,7 +23,7 @@ OPTION_WORDS: Final = 8
 OPTION_SIGNS: Final = 60
 LONGER_BY: Final = 3
 """An option of more than so many times the other's signs, and `LONGER_SIGNS` more, stands out."""
-LONGER_SIGNS: Final = 12
+LONGER_SIGNS: Final = 20
 
 _IMAGE: Final = r"(?:image|picture|photo(?:graph)?|pic)"
 _REFERENCES: Final = re.compile(
@@ -33,12 +33,13 @@ _REFERENCES: Final = re.compile(
     rf"|\b(?:between|across|compar\w+)\s+(?:the\s+)?{_IMAGE}s\b",
 )
 _UNDECIDED: Final = re.compile(
-    r"\b(?:both|neither|either|unsure|unclear|unknown|undecided|maybe|perhaps|depends|sometimes)\b"
+    r"^(?:both|neither|either)(?:\s+of\s+(?:them|these|the\s+two))?$"
+    r"|\b(?:unsure|unclear|unknown|undecided|maybe|perhaps|depends|sometimes)\b"
     r"|\b(?:can(?:no|')t|cannot|can not)\s+(?:tell|say|see|be)\b|\b(?:all|none) of (?:the|these)\b"
-    r"|\bnot (?:sure|visible|applicable|clear)\b|\bn/a\b",
+    r"|\bnot (?:sure|applicable|clear)\b|\bn/a\b",
 )
 _TWICE: Final = re.compile(
-    r"\b(?:and/or|or not|if any|etc)\b"
+    r"\b(?:and/or|if any|etc)\b"
     r"|\band\s+(?:is|are|was|were|do|does|did|has|have|can|what|which|where|who|why|how|if)\b"
 )
 _ORDERS: Final = tuple(
@@ -61,7 +62,7 @@ _ORDERS: Final = tuple(
         r"<\||\|>|\[/?inst\]|#{2,}|```|</?\w+>|https?://|\{|\}|\\n",
     )
 )
-_SENTENCES: Final = re.compile(r"[.!?;:]\s+\S|[\n\r]")
+_SENTENCES: Final = re.compile(r"[.!?;]\s+\S|[\n\r]")
 
 
 def texts_of(row: ProposalRow) -> dict[str, str]:
@@ -136,7 +137,7 @@ def _overlap(one: str, other: str) -> str | None:
             return f"the options {one!r} and {other!r} both say {first[0]}"
     small, large = sorted((first, second), key=len)
     more = set(map(stem, large)) - set(map(stem, small))
-    if set(map(stem, small)) <= set(map(stem, large)) and not more & {stem(w) for w in NEGATIONS}:
+    if set(map(stem, small)) <= set(map(stem, large)) and not more & {stem(w) for w in TURNING}:
         return f"where {' '.join(large)!r} holds, {' '.join(small)!r} holds too"
     return None
 

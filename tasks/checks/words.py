@@ -24,12 +24,14 @@ EMPTY: Final = frozenset(
 )
 """Words that tell nothing by themselves."""
 
-NEGATIONS: Final = frozenset(
+TURNING: Final = frozenset(
     (
         *("no", "not", "none", "never", "without", "neither", "nor", "nothing"),
-        *("isn't", "aren't", "doesn't", "don't", "hasn't"),
+        *("isn't", "aren't", "doesn't", "don't", "hasn't", "more", "less", "fewer"),
     )
 )
+"""Words by which what an option adds to another makes it another."""
+
 YES: Final = frozenset(("yes", "yeah", "yep", "true", "correct"))
 NO: Final = frozenset(("no", "nope", "false", "incorrect"))
 
@@ -53,5 +55,5 @@ def stem(word: str) -> str:
 
 
 def telling(text: str) -> frozenset[str]:
-    """Return the stems of the words of a text that tell something."""
-    return frozenset(stem(word) for word in words_of(text) if word not in EMPTY)
+    """Return the stems of the words of a text that tell something; yes and no alone do not."""
+    return frozenset(stem(word) for word in words_of(text) if word not in EMPTY | YES | NO)

@@ -20,6 +20,7 @@ from tasks.evaluation.rows import answer_of, keys_of, question_of
 from tasks.evaluation.scoring import asked_under, pair_name
 from tasks.evaluation.stored import FEW_PAIRS, spread_of
 from tasks.evaluation.ways import SWAPPED_OPTIONS, TEXT_ONLY, Way, way_named
+from tasks.people import PEOPLE
 from tasks.scores import (
     CHANCE,
     PairOutcome,
@@ -126,7 +127,7 @@ def _beside(
     row: ScoreRow, asked: Sequence[QuestionRow], given: Given, scored: Sequence[ScoreRow]
 ) -> Beside:
     asked = [one for one in asked if answer_of(one, row.key) is not None]
-    way = None if row.protocol == MMVP_VLM else way_named(row.protocol)
+    way = _way(row.protocol)
     ways = {(one.benchmark, one.model, one.key, one.protocol) for one in scored}
 
     def under(control: str) -> Way | None:
@@ -147,6 +148,13 @@ def _beside(
         detectable=detectable(row.pairs, row.pair_accuracy),
         spread=_spread(way, row, asked, given) if way and not way.control else None,
     )
+
+
+def _way(protocol: str) -> Way | None:
+    """Return how a model that reads was asked; None of people, and of CLIPs with their rules."""
+    if protocol == PEOPLE or protocol.startswith(MMVP_VLM):
+        return None
+    return way_named(protocol)
 
 
 def detectable(pairs: int, accuracy: float) -> float | None:

@@ -4,11 +4,14 @@ Put here: which rows stand in one table, and in which order.
 Keep out: HTML (`board.html`), the figure (`board_chart`), beside this file.
 """
 
-from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final, NamedTuple
 
 from tasks.report.evidence import MEASURED, PAIR, QUESTION, RankedRow
 from tasks.report.results import SHARES, ModelScore, Results
+
+RULES: Final[Mapping[str, str]] = {"mmvp-vlm-text": "text", "mmvp-vlm-group": "group"}
+"""Rules by which a CLIP's pair counts otherwise than by the paper's: each is a level of its own."""
 
 
 class Board(NamedTuple):
@@ -44,9 +47,9 @@ def _overall(results: Results) -> Iterable[ModelScore]:
 
 def _levels(benchmark: str, rows: Sequence[RankedRow]) -> list[Board]:
     levels = dict.fromkeys((PAIR, QUESTION, *(row.level for row in rows)))
+    found = {level: [row for row in rows if row.level == level] for level in levels}
     return [
-        Board(benchmark, level, sorted((row for row in rows if row.level == level), key=_order))
-        for level in levels
+        Board(benchmark, level, sorted(held, key=_order)) for level, held in found.items() if held
     ]
 
 
@@ -55,14 +58,15 @@ def _order(row: RankedRow) -> tuple[float, str, str, str, str]:
 
 
 def _rows(score: ModelScore) -> list[RankedRow]:
-    """Return a score at both its levels."""
+    """Return a score at its levels: of pairs, and of questions unless a rule counts no such."""
     label = score.label
     if score.seed is not None:
         label += f", seed {score.seed}"
     if score.steps is not None:
         label += f", {score.steps:,} steps"
-    both = {
-        PAIR: (score.pair_accuracy, score.pair_low, score.pair_high, score.chance),
+    rule = RULES.get(score.protocol)
+    levels = {
+        rule or PAIR: (score.pair_accuracy, score.pair_low, score.pair_high, score.chance),
         QUESTION: (score.question_accuracy, score.question_low, score.question_high, 0.5),
     }
     return [
@@ -77,9 +81,10 @@ def _rows(score: ModelScore) -> list[RankedRow]:
             protocol=score.protocol,
             key=score.key,
             origin=MEASURED,
-            outcomes={name: getattr(score, name) for name in SHARES} if level == PAIR else None,
+            outcomes={name: getattr(score, name) for name in SHARES} if level != QUESTION else None,
             unread=score.unread,
             chance=100 * chance,
         )
-        for level, (value, low, high, chance) in both.items()
+        for level, (value, low, high, chance) in levels.items()
+        if rule in {None, level}
     ]

@@ -90,17 +90,33 @@ class Spot(NamedTuple):
     said: str
 
 
+NEAR: Final = 0.4
+"""Spots that lie nearer to each other, in percent, are one: a pointer cannot choose."""
+
+
 def spots(figure: Figure) -> list[Spot]:
-    """Return the single points of a figure that was drawn whose lines have a text as their gid."""
+    """Return the single points of a figure that was drawn whose lines have a text as their gid.
+
+    Points at one place are one spot that says a line of each.
+    """
     width, height = figure.canvas.get_width_height()
-    found = []
-    for axes in figure.axes:
-        for line in axes.lines:
-            said = line.get_gid()
-            if said is not None:
-                for x, y in line.get_transform().transform(line.get_xydata()):
-                    found.append(Spot(100 * x / width, 100 * (1 - y / height), said))
+    found: list[Spot] = []
+    for line in (line for axes in figure.axes for line in axes.lines):
+        said = line.get_gid()
+        if said is None:
+            continue
+        for x, y in line.get_transform().transform(line.get_xydata()):
+            left, top = 100 * x / width, 100 * (1 - y / height)
+            there = next((n for n, spot in enumerate(found) if _is_near(spot, left, top)), None)
+            if there is None:
+                found.append(Spot(left, top, said))
+            else:
+                found[there] = found[there]._replace(said=f"{found[there].said}\n{said}")
     return found
+
+
+def _is_near(spot: Spot, left: float, top: float) -> bool:
+    return abs(spot.left - left) < NEAR and abs(spot.top - top) < NEAR
 
 
 def look_color(look: str, palette: Palette) -> str:

@@ -125,7 +125,7 @@ def _read(name: str) -> str:
 
 
 def environment() -> Environment:
-    """Return the templates of this package, with their filters."""
+    """Return what fills the templates beside this file; every text in them is escaped."""
     environment = Environment(
         loader=FunctionLoader(_read),
         autoescape=True,

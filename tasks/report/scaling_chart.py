@@ -133,7 +133,7 @@ def _number(
         for number, (one, x) in enumerate(zip(encoders, across, strict=True), start=1)
         if x is not None
     }
-    axes.get_xlim()  # until it is asked for its ends, an axes has not fitted them to its points
+    axes.get_xlim()  # matplotlib sets the ends only when they are asked for
     to_axes = axes.transData + axes.transAxes.inverted()
     relative = {name: tuple(100 * to_axes.transform(point)) for name, point in found.items()}
     for name, (x, y, anchor) in label_places(relative, letter=2.6, line=4.6).items():

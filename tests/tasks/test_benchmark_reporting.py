@@ -186,6 +186,17 @@ def test_a_benchmark_without_images_has_cards_of_words(db, tmp_path):
     assert "right answers: A <bdi>Open</bdi>, B <bdi>Closed</bdi>" in html
 
 
+def test_people_stand_beside_models(db, tmp_path):
+    asked = [dataclasses.replace(row, image="") for row in ASKED]
+    people = say("people:Ann", truth, way="people", asked=asked)
+    fill(db, *scored(say("m", always_open, asked=asked), people, asked=asked))
+
+    shown = stage.gather(prepare(db, tmp_path)).results
+
+    assert shown.asked_protocols == ["letter", "people"]
+    assert "two options" in shown.protocols["people"]
+
+
 def test_images_that_are_gone_are_named(filled, tmp_path, photos):
     (photos / "10.png").unlink()
 

@@ -123,6 +123,14 @@ def test_where_no_options_are_shown_there_is_no_bias_for_their_place(way):
     assert beside(told, way).same_when_turned is None
 
 
+def test_people_are_no_models_but_have_a_say_on_labels():
+    told = tell(*scored(say("people:Ann", truth, way="people"), say("m", truth)))
+
+    ann = beside(told, "people", "people:Ann")
+    assert (ann.text_only, ann.first_option, ann.spread) == (None, None, None)
+    assert told.heard == {"doors": 2}
+
+
 def test_the_replies_of_a_run_are_read_under_every_protocol_that_sends_the_same_words():
     def both(row):
         return row.answer

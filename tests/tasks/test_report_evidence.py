@@ -209,3 +209,13 @@ def test_a_spot_is_where_its_point_is_drawn():
     across = (10.0 - low) / (high - low)
     assert by_name["text"].left == pytest.approx(100 * (box.x0 + across * box.width))
     assert by_name["text"].said == "text: 10.0, 20.0"
+
+
+def test_points_at_one_place_are_one_spot_that_says_both():
+    same = dataclasses.replace(PANEL, points={"text": (10.0, 20.0), "state": (10.0, 20.0)})
+    figure = draw_imagenet(results(evidence=Evidence(imagenet=[same])))
+    png_bytes(figure)
+
+    (spot,) = spots(figure)
+
+    assert spot.said == "state: 10.0, 20.0\ntext: 10.0, 20.0"

@@ -303,6 +303,20 @@ def test_published_numbers_stand_only_beside_those_of_their_level():
     }
 
 
+def test_another_rule_for_clips_is_another_level():
+    rules = ("mmvp-vlm", "mmvp-vlm-text", "mmvp-vlm-group")
+    rows = [score("a CLIP", protocol=rule, seed=None, steps=None) for rule in rules]
+
+    ((_, levels),) = boards(results(rows))
+
+    assert [(board.level, [row.protocol for row in board.rows]) for board in levels] == [
+        ("pair", ["mmvp-vlm"]),
+        ("question", ["mmvp-vlm"]),
+        ("text", ["mmvp-vlm-text"]),
+        ("group", ["mmvp-vlm-group"]),
+    ]
+
+
 def test_scores_under_other_keys_stand_on_the_leaderboard_alone():
     found = results([score()], other_keys=[score(key="other", pair_accuracy=0.6)])
 

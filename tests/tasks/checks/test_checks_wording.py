@@ -21,6 +21,11 @@ GOOD = [
     ("Is the knife left or right of the plate?", ("left", "right")),
     ("What is the number on the shirt?", ("7", "17")),
     ("Are the butterfly's wings open?", ("yes", "no")),
+    ("How many apples are there?", ("One", "More than one")),
+    ("Is he raising one arm or both arms?", ("One arm", "Both arms")),
+    ("Is the snake's head visible or not?", ("Visible", "Not visible")),
+    ("Is the wall empty or does a painting hang on it?", ("Empty", "A painting hangs on it")),
+    ("Is this statement correct: the spider has 8 legs?", ("Yes", "No")),
 ]
 
 
