@@ -97,7 +97,7 @@ def write_report(
         pictures, shown = _show_cards(building, contents.cards[:cards_shown], read_image)
         best = draw_pairs(contents, _picture_pairs(building, shown))
         (building / "pairs.png").write_bytes(png_bytes(best))
-        plane = _write_figure(building, "plane", draw_plane(contents), draw_plane(contents, DARK))
+        plane = write_figure(building, "plane", draw_plane(contents), draw_plane(contents, DARK))
         figures = _write_figures(building, contents.results, OF_MINING)
         page = render_page(contents, shown, plane=plane, figures=figures)
         _write_texts(building, page, render_json(contents, pictures), contents.results)
@@ -142,11 +142,12 @@ def _write_figures(
     for name, draw in wanted.items():
         figure, dark = draw(results, LIGHT), draw(results, DARK)
         if figure is not None and dark is not None:
-            found[name] = _write_figure(folder, name, figure, dark)
+            found[name] = write_figure(folder, name, figure, dark)
     return found
 
 
-def _write_figure(folder: Path, name: str, figure: Figure, dark: Figure) -> ShownFigure:
+def write_figure(folder: Path, name: str, figure: Figure, dark: Figure) -> ShownFigure:
+    """Write a figure for both settings; return its size and points. Equal figures, equal bytes."""
     (folder / f"{name}.png").write_bytes(png_bytes(figure))
     (folder / f"{name}-dark.png").write_bytes(png_bytes(dark))
     width, height = figure.canvas.get_width_height()

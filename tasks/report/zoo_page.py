@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from tasks.report.drawing import DARK, LIGHT, png_bytes, spots
+from tasks.report.drawing import DARK, LIGHT
 from tasks.report.folder import replacing
 from tasks.report.html import ShownFigure, environment
+from tasks.report.page import write_figure
 from tasks.report.results import FEW_PAIRS
 from tasks.report.scaling_chart import ScaledEncoder, counted, draw_scaling
 
@@ -99,15 +100,12 @@ def write_zoo(folder: Path, contents: ZooContents, record: Mapping[str, Any]) ->
         ValueError: if `folder` is a file or holds something that is no zoo.
     """
     with replacing(folder, is_ours=is_zoo) as building:
-        shown = None
-        for name, palette in (("scaling-dark", DARK), ("scaling", LIGHT)):
-            figure = draw_scaling(
-                scaled(contents), imagenet_said=contents.imagenet_said, palette=palette
-            )
-            if figure is not None:
-                (building / f"{name}.png").write_bytes(png_bytes(figure))
-                shown = ShownFigure(*figure.canvas.get_width_height(), spots(figure))
-        page = render_zoo(contents, shown)
+        light, dark = (
+            draw_scaling(scaled(contents), imagenet_said=contents.imagenet_said, palette=palette)
+            for palette in (LIGHT, DARK)
+        )
+        figure = write_figure(building, "scaling", light, dark) if light and dark else None
+        page = render_zoo(contents, figure)
         (building / PAGE).write_bytes(page.encode("utf-8", "backslashreplace"))
         text = json.dumps({"kind": KIND, **record}, indent=1, sort_keys=True)
         (building / JSON_FILE).write_text(text + "\n", encoding="ascii")
