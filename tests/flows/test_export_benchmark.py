@@ -294,7 +294,7 @@ def test_what_people_annotated_is_imported_once(asked, db, tmp_path, capsys):
     (row,) = proposals.read(db, MINING)
     assert (row.question, {row.option_1, row.option_2}) == (asked[0].question, {"one", "two"})
     assert (row.answer_a, row.answer_b) == ("one", "two")
-    by_people = offered(db, MINING, QuestionConfig(by=("people",)))
+    by_people = offered(db, tmp_path, MINING, QuestionConfig(by=("people",)))
     assert by_people["people"] == {row.pair_id: [row]}
     call(capsys, *arguments)
     assert db.version(proposals.SPEC) == before
