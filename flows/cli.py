@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from flows.annotate_options import add_annotate
 from flows.asking_options import add_asking, add_benchmark, add_general, add_grading, add_reported
-from flows.export_options import add_import, add_questions
+from flows.export_options import add_import, add_logs, add_questions
 from flows.options import (
     add_corpus,
     add_encoders,
@@ -186,7 +186,7 @@ def _add_study(verb: argparse.ArgumentParser, *, arms: bool = False) -> None:
 
 def _add_export(verbs: Any) -> None:
     add_import(add_verb(verbs, "import", "questions that people wrote with a tool of theirs"))
-    text = "a model, a benchmark or a dataset as a folder that others can load"
+    text = "a model, a benchmark, a dataset or logs as others can load them"
     kinds = verbs.add_parser("export", help=text, description=text[0].upper() + text[1:] + ".")
     things = kinds.add_subparsers(dest="what", required=True, metavar="WHAT")
     model = add_verb(things, "model", "a trained model as a folder that transformers can load")
@@ -208,6 +208,7 @@ def _add_export(verbs: Any) -> None:
         things, "dataset", "questions of the latest mining as a dataset, or as forms"
     )
     add_questions(dataset, dataset=True)
+    add_logs(add_verb(things, "logs", "questions and answers as logs that Inspect View opens"))
 
 
 def _add_plan(verb: argparse.ArgumentParser) -> None:

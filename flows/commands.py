@@ -286,6 +286,10 @@ def _plan(options: argparse.Namespace) -> dict[str, Any]:
 def _export(options: argparse.Namespace) -> dict[str, Any]:
     if options.what == "model":
         return _export_model(options)
+    if options.what == "logs":
+        from flows.export_logs import run as export_logs
+
+        return export_logs(options)
     from flows.export_benchmark import run as export_benchmark
 
     return export_benchmark(options)

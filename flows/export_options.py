@@ -55,3 +55,10 @@ def add_import(verb: argparse.ArgumentParser) -> None:
     """Add the options of an import of what people wrote elsewhere."""
     verb.add_argument("file", metavar="FILE", help="what the tool exported")
     verb.add_argument("--layout", required=True, choices=FORMS, help="the tool")
+
+
+def add_logs(verb: argparse.ArgumentParser) -> None:
+    """Add the options of logs of what models were asked and said."""
+    verb.add_argument("--to", required=True, metavar="DIR", help="folder for the logs")
+    verb.add_argument("--benchmark", metavar="NAME", help="only of this one (all)")
+    verb.add_argument("--with-images", action="store_true", help="put pictures into them, too")

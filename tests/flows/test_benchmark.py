@@ -4,16 +4,18 @@ import json
 from pathlib import Path
 
 import pytest
+from inspect_ai.log import read_eval_log
 
 from flows.benchmark import benchmark
 from flows.benchmark_report import benchmark_report
+from flows.cli import main
 from flows.scoreboard import headline
 from flows.settings import Settings
 from flows.stored_answers import score_file
 from storage import answers
 from storage.database import Database
 from tasks.evaluation.candidates import EvaluateConfig
-from tests import pictures
+from tests import pictures, session
 from tests.flows import runs
 from tests.tasks.backends.server import completion, serve
 
@@ -79,9 +81,31 @@ def test_a_server_is_asked_once_and_scored_and_its_key_is_nowhere(server, cluste
     assert [one["stages"]["report"]["state"] for one in reported] == ["done", "current"]
     page = Path(reported[0]["stages"]["report"]["figures"]["page"])
     assert page.read_text().count('class="card"') == PAIRS
-    held = [file for file in home.rglob("*") if file.is_file()]
+    held = [f for place in (home, session.HOME) for f in place.rglob("*") if f.is_file()]
     assert page in held
+    assert any(file.name == "prefect.db" for file in held), "what Prefect's pages show is there"
     assert not [file for file in held if SECRET.encode() in file.read_bytes()]
+
+
+def test_what_was_said_goes_out_as_logs_that_inspect_reads(
+    server, cluster, home, folder, tmp_path, capsys
+):
+    with serve(sees(folder)) as stub:
+        config = asking(stub, controls=("swapped-options",))
+        benchmark(str(folder), config=config, workers=cluster)
+
+    with pytest.raises(SystemExit) as ended:
+        main(["export", "logs", "--to", str(tmp_path / "logs"), "--with-images", "--json"])
+
+    assert ended.value.code == 0
+    names = json.loads(capsys.readouterr().out.splitlines()[-1])["logs"]
+    assert len(names) == 2
+    for name in names:
+        log = read_eval_log(str(tmp_path / "logs" / name))
+        assert (log.status, len(log.samples)) == ("success", 2 * PAIRS)
+        held = log.samples[0].attachments.values()
+        assert any(image.startswith("data:image/png;base64,") for image in held)
+    assert SECRET.encode() not in b"".join(f.read_bytes() for f in (tmp_path / "logs").iterdir())
 
 
 def test_calls_that_fail_are_recorded_and_only_they_are_made_again(server, cluster, home, folder):
