@@ -85,7 +85,8 @@ def spread_of(
     """Return the same replies under all protocols that send the same words; None if none does."""
     if protocol.asks == LOGPROBS:
         return None
-    groups = group_by_asked(PROTOCOLS.values(), questions, decoding=False)
+    known = {**PROTOCOLS, protocol.name: protocol}  # another package's is none of ours
+    groups = group_by_asked(known.values(), questions, decoding=False)
     alike = next(names for names in groups if protocol.name in names)
     if len(alike) < 2:
         return None
@@ -95,7 +96,7 @@ def spread_of(
     told: dict[str, dict[str, Any]] = {}
     for name in alike:
         try:
-            one = rescore(PROTOCOLS[name], questions, kept, key=key, seed=seed)
+            one = rescore(known[name], questions, kept, key=key, seed=seed)
         except ValueError as error:  # a pair rule that takes complete answers only
             told[name] = {"refused": str(error)}
             continue

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from tasks.attributes import Knowledge
 from tasks.mining.pairs import BlindPairs
+from tasks.reasons import IMAGE_USED
 
-IMAGE_USED: Final = "image-used"
 BENCHMARK_FULL: Final = "benchmark-full"
 NOTHING_TO_ASK: Final = "nothing-to-ask"
 PATTERN_FULL: Final = "pattern-full"

@@ -27,7 +27,6 @@ from tasks.checks.policy import rule
 from tasks.discovery.assigning import agreed
 from tasks.evaluation.replies import Call, known
 from tasks.fingerprints import digest
-from tasks.mining.selection import IMAGE_USED
 from tasks.patterns import PATTERNS
 from tasks.proposals.stating import (
     lacks_statements,
@@ -38,6 +37,7 @@ from tasks.proposals.stating import (
 from tasks.questions.config import METADATA, QuestionConfig
 from tasks.questions.offers import findings_of, offered, pairs_offered, source_of
 from tasks.questions.writing import asked_attributes, draw_pairs, write_pair, write_proposed
+from tasks.reasons import IMAGE_USED
 from tasks.stage import Context, Outcome, Receipts, Site, Stage, made_by
 
 log = logging.getLogger(__name__)

@@ -12,12 +12,12 @@ from tasks.attributes import Knowledge
 from tasks.mining import BlindPairs
 from tasks.mining.selection import (
     BENCHMARK_FULL,
-    IMAGE_USED,
     LEFT_OUT,
     NOTHING_TO_ASK,
     PATTERN_FULL,
     select,
 )
+from tasks.reasons import IMAGE_USED
 
 NOTHING = Knowledge(facts={})
 
