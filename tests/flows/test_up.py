@@ -236,7 +236,8 @@ def test_the_page_shows_the_report_and_calls_no_other_host(up):
         pictures_there = report["data"].count("data:image/png;base64,")
         assert pictures_there >= 4, "results, pairs, plane, probes"
         page.wait_for_function(  # a large page draws its pictures after its words
-            "n => [...document.querySelectorAll('img')].filter(i => i.naturalWidth > 400).length == n",
+            "n => [...document.querySelectorAll('img')]"
+            ".filter(i => i.naturalWidth > 400).length == n",
             arg=pictures_there,
         )
         browser.close()
