@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from flows.parameters import terms_of
 from flows.settings import Settings
 from flows.site import hold_store
 from storage import general as table
@@ -17,7 +18,6 @@ from storage.database import Database
 from storage.general import GeneralRow
 from storage.tables import SPECS
 from tasks.backends import Outcome
-from tasks.backends.terms import Terms
 from tasks.evaluation.general import Wish, judge, say
 from tasks.general import judged, pope, vqa
 from tasks.general.asked import Asked, image_file, read_said
@@ -217,9 +217,8 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def _wish(options: argparse.Namespace) -> Wish:
-    limits = {name: getattr(options, name) for name in Terms.model_fields}
     return Wish(
-        terms=Terms(**{name: value for name, value in limits.items() if value is not None}),
+        terms=terms_of(options),
         device=WorkersConfig(device=options.device).device_kind(),
         trust_remote_code=options.trust_remote_code,
     )

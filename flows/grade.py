@@ -11,6 +11,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from flows.parameters import terms_of
 from flows.settings import Settings
 from flows.site import hold_store
 from storage import answers, grades, questions, runs
@@ -101,10 +102,13 @@ def grade_answers(
 def run(options: argparse.Namespace) -> dict[str, Any]:
     """Grade as the options say, and print a line a model and grader unless JSON is asked for."""
     to = Path(options.to) if options.to else None
-    limits = {name: getattr(options, name) for name in Terms.model_fields}
-    terms = Terms(**{name: value for name, value in limits.items() if value is not None})
     found = grade_answers(
-        Settings.read(), options.grader, options.judge, to, votes=options.votes, terms=terms
+        Settings.read(),
+        options.grader,
+        options.judge,
+        to,
+        votes=options.votes,
+        terms=terms_of(options),
     )
     if not options.json:
         columns = ("pairs", "pair accuracy", "agrees with rules", "kappa", "failed")

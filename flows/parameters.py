@@ -8,7 +8,10 @@ import argparse
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tasks.backends.terms import Terms
 
 DEMO_IMAGES = 4000
 DEMO_TRAIN_IMAGES = 5000
@@ -112,6 +115,18 @@ def parameters(options: argparse.Namespace) -> dict[str, Any]:
         "workers": WorkersConfig(**settings("workers", *WORKERS)),
         "rehash": given.get("rehash", file.get("rehash", False)),
     }
+
+
+def terms_of(options: argparse.Namespace) -> "Terms":
+    """Return on which terms servers are asked; what no option says stays as it is.
+
+    Raises:
+        ValidationError: if a value is out of range.
+    """
+    from tasks.backends.terms import Terms
+
+    asked = {name: getattr(options, name) for name in Terms.model_fields}
+    return Terms(**{name: value for name, value in asked.items() if value is not None})
 
 
 def _recipe(given: Mapping[str, Any]) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from dataclasses import asdict
 from itertools import combinations
 from typing import Any, NamedTuple
 
+from flows.parameters import terms_of
 from flows.settings import Settings
 from flows.site import hold_store
 from storage import assignments, paths, patterns, questions, runs
@@ -168,9 +169,8 @@ def _plain(told: Mapping[str, Any]) -> dict[str, Any]:
 
 def run(options: argparse.Namespace) -> dict[str, Any]:
     """Find what the options ask for, and print it unless JSON is asked for."""
-    terms = {n: getattr(options, n) for n in Terms.model_fields if getattr(options, n) is not None}
     wish = Wish(**{name: getattr(options, name) for name in Wish._fields})
-    found = find_patterns(Settings.read(), wish, Terms(**terms))
+    found = find_patterns(Settings.read(), wish, terms_of(options))
     if not options.json:
         _print(found)
     return found

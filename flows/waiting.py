@@ -28,7 +28,7 @@ from flows.site import Run
 from flows.stages import mining_of
 from storage import proposals
 from storage.database import Database
-from tasks.annotation.outcome import FOLDER, read_progress, read_state
+from tasks.annotation.outcome import FOLDER, progress_of, read_progress, read_state
 from tasks.annotation.standing import Progress
 from tasks.files import write_whole
 from tasks.questions.config import PEOPLE, QuestionConfig
@@ -45,21 +45,20 @@ def wait_for_people(run: Run, config: QuestionConfig) -> dict[str, Any] | None:
     if PEOPLE not in config.by:
         return None
     mining = mining_of(run)
-    progress = read_progress(run.site.db, run.site.home, mining)
+    state = read_state(run.site.db, run.site.home, mining)
+    progress = progress_of(state)
     record = _record(run)
     if record.exists():  # it was suspended, and someone pressed Resume before people were done
         record.unlink()
         log.info("resumed by hand: going on with %d pairs", progress.accepted)
         return None
-    if progress.complete or _wrote_elsewhere(run, mining):
+    if progress.complete or (state.rules is None and _wrote_elsewhere(run, mining)):
         return None
     return _tell(run, mining, progress)
 
 
 def _wrote_elsewhere(run: Run, mining: str) -> bool:
-    """Say whether people's questions were imported and the page was never used for this mining."""
-    if read_state(run.site.db, run.site.home, mining).rules is not None:
-        return False
+    """Say whether the store holds questions of people; the page was never used for this mining."""
     rows = proposals.read(run.site.db, mining)
     return any(source_of(row) == PEOPLE and row.failure is None for row in rows)
 

@@ -76,7 +76,11 @@ def rules_of(state: State) -> Rules:
 
 def read_progress(db: Database, home: Path, mining: str) -> Progress:
     """Return how far people are with a mining."""
-    state = read_state(db, home, mining)
+    return progress_of(read_state(db, home, mining))
+
+
+def progress_of(state: State) -> Progress:
+    """Return how far people are now."""
     return progress(state, rules_of(state), time.time_ns() // 1000)
 
 

@@ -18,11 +18,11 @@ from tasks.evaluation.servers import Server
 from tasks.fingerprints import digest
 from tasks.graders.agreement import cohens_kappa
 from tasks.patterns import NAMES, NONE_OF_THESE, listed
+from tasks.people import BY_PEOPLE
 from tasks.scores.statistics import Interval, wilson
 
 SCHEMA: Final[Mapping[str, Any]] = object_of(pattern={"type": "string", "enum": list(NAMES)})
 TEMPERATURE: Final = 0.7
-PEOPLE: Final = "people:"
 _SHOWN: Final = 80
 
 
@@ -149,7 +149,7 @@ def agreed(rows: Sequence[AssignmentRow]) -> dict[str, str]:
             told.setdefault(row.question_id, []).append(row)
     found = {}
     for name, several in told.items():
-        people = [row for row in several if row.by.startswith(PEOPLE)]
+        people = [row for row in several if row.by.startswith(BY_PEOPLE)]
         counted = [row.pattern for row in people or several]
         pattern, count = Counter(counted).most_common(1)[0]
         if pattern is not None and 2 * count > len(counted):

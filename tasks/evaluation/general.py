@@ -13,17 +13,17 @@ from typing import Final, NamedTuple
 from storage import replies as kept
 from storage.database import Database
 from storage.replies import ReplyRow
-from tasks.backends import Decoding, Message, Outcome, Picture, Request, Text
+from tasks.backends import Message, Outcome, Picture, Request, Text
 from tasks.backends.terms import Terms
 from tasks.encoders.specs import Device
 from tasks.evaluation import asking, replies
 from tasks.evaluation.asking import Manner
 from tasks.evaluation.jobs import Pictures
-from tasks.evaluation.judging import no_image
+from tasks.evaluation.judging import judge_server, no_image
 from tasks.evaluation.places import FoundModel, find_model
 from tasks.evaluation.replies import Call
 from tasks.evaluation.requests import LOCAL
-from tasks.evaluation.servers import ROOM_TO_THINK, Server, images_of
+from tasks.evaluation.servers import Server, images_of
 from tasks.fingerprints import code_digest, library_versions
 from tasks.general.asked import Asked
 from tasks.general.judged import SCHEMA, FreeQuestion, Order, judge_requests
@@ -88,12 +88,7 @@ def _ask_server(
     images: Mapping[Path, str],
     wish: Wish,
 ) -> Said:
-    most = MOST_TOKENS[bench]
-    decoding = (
-        Decoding(max_new_tokens=max(most, ROOM_TO_THINK), temperature=None)
-        if wish.terms.own_decoding
-        else Decoding(max_new_tokens=most)
-    )
+    decoding = server.decoding(MOST_TOKENS[bench], own=wish.terms.own_decoding)
     calls = {
         one.question_id: Call(
             server,
@@ -175,10 +170,7 @@ def judge(
     Raises:
         ValueError: if the judge is no server, or asking on is pointless; what came is kept.
     """
-    server = Server.parse(spec)
-    if server is None:
-        message = f"judge {spec!r} is no server; expected openai:NAME@URL, openai:NAME, ..."
-        raise ValueError(message)
+    server = judge_server(spec)
     requests = judge_requests(questions, said, reference, judge=server.name)
     calls = {
         name: Call(server, _as_taken(request, server, own=wish.terms.own_decoding))
@@ -192,10 +184,7 @@ def judge(
 
 def _as_taken(request: Request, server: Server, *, own: bool) -> Request:
     """Return a request as the server takes it: its dialect of schemas, its own decoding."""
-    told = request.decoding
-    decoding = Decoding(
-        max_new_tokens=ROOM_TO_THINK if own else told.max_new_tokens,
-        temperature=None if own else told.temperature,
-        extra=server.structured("marks", SCHEMA),
+    decoding = server.decoding(
+        request.decoding.max_new_tokens, own=own, structured=("marks", SCHEMA)
     )
     return replace(request, decoding=decoding, revision=server.url)

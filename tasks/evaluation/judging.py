@@ -23,6 +23,19 @@ TEMPERATURE: Final = 0.7
 MOST_TOKENS: Final = 512
 
 
+def judge_server(spec: str) -> Server:
+    """Return the server whose model judges.
+
+    Raises:
+        ValueError: if the spec names no server.
+    """
+    server = Server.parse(spec)
+    if server is None:
+        message = f"judge {spec!r} is no server; expected openai:NAME@URL, openai:NAME, ..."
+        raise ValueError(message)
+    return server
+
+
 def judge_of(spec: str, votes: int = VOTES, *, own: bool = False) -> tuple[Server, LLMJudge]:
     """Return the server that a spec names, and the judge that votes there.
 
@@ -31,10 +44,7 @@ def judge_of(spec: str, votes: int = VOTES, *, own: bool = False) -> tuple[Serve
     Raises:
         ValueError: if it names no server, or the number of votes is not odd.
     """
-    server = Server.parse(spec)
-    if server is None:
-        message = f"judge {spec!r} is no server; expected openai:NAME@URL, openai:NAME, ..."
-        raise ValueError(message)
+    server = judge_server(spec)
     return server, LLMJudge(
         model=server.name,
         revision=server.url,

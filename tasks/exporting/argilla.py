@@ -15,7 +15,16 @@ from pathlib import Path
 from typing import Any, Final
 
 from tasks.exporting.benchmark_pairs import NumberedPair, file_of
-from tasks.exporting.forms import CHOICES, GUIDE, NAMES, TEXTS, Filled, form_of, read_form
+from tasks.exporting.forms import (
+    CHOICES,
+    GUIDE,
+    NAMES,
+    TEXTS,
+    Filled,
+    form_of,
+    read_form,
+    read_objects,
+)
 from tasks.exporting.material import Material
 
 RECORDS: Final = "records.json"
@@ -125,14 +134,7 @@ def read_records(file: Path) -> list[Filled]:
         ValueError: if the file is no such file, or a response is of another form.
     """
     file = file / RECORDS if file.is_dir() else file
-    try:
-        records = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        message = f"{str(file)!r} cannot be read as JSON: {error}"
-        raise ValueError(message) from error
-    if not isinstance(records, list) or not all(isinstance(one, dict) for one in records):
-        message = f"{str(file)!r} is no list of records; write it with Dataset.to_disk"
-        raise ValueError(message)
+    records = read_objects(file, "is no list of records; write it with Dataset.to_disk")
     return [filled for record in records for filled in _filled(record, str(file))]
 
 

@@ -1,12 +1,15 @@
 """A pair as a form that people fill in with a tool of theirs: one question, two options, answers.
 
-Put here: what the form holds; a pair of a benchmark as a form, a filled form as a proposal.
-Keep out: the tools' files (`label_studio`, `argilla`, beside this file).
+Put here: what the form holds; a pair of a benchmark as a form, a filled form as a proposal; the
+reading of a JSON list, as all tools write it.
+Keep out: what stands in the tools' files (`label_studio`, `argilla`, beside this file).
 """
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, NamedTuple
+from pathlib import Path
+from typing import Any, Final, NamedTuple
 
 from storage.proposals import ProposalRow
 from tasks.exporting.benchmark_pairs import NumberedPair
@@ -138,3 +141,24 @@ def proposal_of(form: Form, writer: str, number: int) -> ProposalRow:
         pattern=pattern,
         **texts,
     )
+
+
+def read_objects(file: Path, otherwise: str) -> list[dict[str, Any]]:
+    """Return the objects of a JSON file that holds a list of them.
+
+    Args:
+        file: what a tool wrote.
+        otherwise: what is said of a file that holds something else.
+
+    Raises:
+        ValueError: if it cannot be read, or holds something else.
+    """
+    try:
+        found = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        message = f"{str(file)!r} cannot be read as JSON: {error}"
+        raise ValueError(message) from error
+    if not isinstance(found, list) or not all(isinstance(one, dict) for one in found):
+        message = f"{str(file)!r} {otherwise}"
+        raise ValueError(message)
+    return found

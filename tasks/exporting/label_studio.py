@@ -17,7 +17,17 @@ from urllib.parse import quote
 from xml.sax.saxutils import quoteattr
 
 from tasks.exporting.benchmark_pairs import NumberedPair, file_of
-from tasks.exporting.forms import CHOICES, GUIDE, NAMES, TEXTS, Filled, Form, form_of, read_form
+from tasks.exporting.forms import (
+    CHOICES,
+    GUIDE,
+    NAMES,
+    TEXTS,
+    Filled,
+    Form,
+    form_of,
+    read_form,
+    read_objects,
+)
 from tasks.exporting.material import Material
 
 TASKS: Final = "tasks.json"
@@ -116,14 +126,7 @@ def read_tasks(file: Path) -> list[Filled]:
     Raises:
         ValueError: if the file is no such export, or an annotation is of another form.
     """
-    try:
-        tasks = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        message = f"{str(file)!r} cannot be read as JSON: {error}"
-        raise ValueError(message) from error
-    if not isinstance(tasks, list) or not all(isinstance(task, dict) for task in tasks):
-        message = f"{str(file)!r} is no list of tasks; export the project as JSON, not JSON-MIN"
-        raise ValueError(message)
+    tasks = read_objects(file, "is no list of tasks; export the project as JSON, not JSON-MIN")
     return [filled for task in tasks for filled in _filled(task, str(file))]
 
 

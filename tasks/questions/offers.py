@@ -15,11 +15,9 @@ from storage.pairs import PairRow
 from storage.proposals import ProposalRow
 from tasks.annotation.outcome import read_state, rules_of
 from tasks.annotation.standing import ACCEPTED, standings
+from tasks.people import BY_PEOPLE
 from tasks.proposals.writing import BY_MODEL
 from tasks.questions.config import MODEL, PEOPLE, QuestionConfig
-
-BY_PEOPLE = "people:"
-"""What the name of a writer or of the author of a finding begins with that is a person."""
 
 RULES_NAME = "rules"
 """The author of findings that no one had to be asked for."""

@@ -21,6 +21,7 @@ from tasks.evaluation.replies import Call, ask, known
 from tasks.evaluation.servers import images_of
 from tasks.evaluation.views import WITHIN, within
 from tasks.fingerprints import digest
+from tasks.people import BY_PEOPLE
 from tasks.proposals.stating import lacks_statements, state_request
 from tasks.proposals.writing import (
     BY_MODEL,
@@ -30,7 +31,7 @@ from tasks.proposals.writing import (
     write_request,
 )
 from tasks.questions.config import MODEL, QuestionConfig
-from tasks.questions.offers import BY_PEOPLE, selected_pairs
+from tasks.questions.offers import selected_pairs
 from tasks.stage import Context, Outcome, Receipts, Site, Stage, made_by
 
 log = logging.getLogger(__name__)
