@@ -1,4 +1,4 @@
-"""Which offers are taken: the preferred one that has room, and pairs in line only while one lacks."""
+"""Which offers are taken: the preferred one that has room; pairs in line only where one lacks."""
 
 import pytest
 
