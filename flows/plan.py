@@ -7,10 +7,11 @@ Keep out: measuring and arithmetic (`tasks.planning`).
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from tasks.clusters import count_gpus, count_workers
 from tasks.embed import EmbedConfig
 from tasks.mining.thresholds import MineConfig
 from tasks.planning import Needs, in_words, measure, needs
-from tasks.workers import WorkersConfig, count_gpus, count_workers
+from tasks.workers import WorkersConfig
 
 GB = 10**9
 

@@ -20,6 +20,7 @@ from storage import embeddings, paths, refused
 from storage.embeddings import Written
 from storage.receipts import Receipt, digest_rows
 from storage.refused import RefusedRow
+from tasks.clusters import decode_threads
 from tasks.commits import Commits
 from tasks.encoders import Encoder, EncoderConfig, EncoderIdentity, check_name, identify, load
 from tasks.encoders.vectors import is_precomputed
@@ -27,7 +28,7 @@ from tasks.pipeline import Batch, Busy, Failure, ImageItem, embed_items
 from tasks.precomputed import Brought, bring
 from tasks.progress import Progress
 from tasks.stage import Context, Outcome, Receipts, Site, Stage, made_by
-from tasks.workers import cut, decode_threads
+from tasks.workers import cut
 
 log = logging.getLogger(__name__)
 

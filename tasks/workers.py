@@ -1,9 +1,9 @@
 """Dask workers and the shards they are given.
 
-Put here: opening a cluster for what is at hand, and running shards on it so that a dead worker
-costs one shard and a poisonous item only itself.
-Keep out: what a shard computes (`tasks.ingest`, `tasks.embed`); which vectors depend on a device
-(`tasks.encoders`).
+Put here: running shards on a cluster so that a dead worker costs one shard and a poisonous item
+only itself.
+Keep out: what a shard computes (`tasks.ingest`, `tasks.embed`); starting clusters
+(`tasks.clusters`); which vectors depend on a device (`tasks.encoders`).
 
 Workers compute, write files that nobody reads yet, and return little; only the flow's own process
 commits to the store.
@@ -22,6 +22,8 @@ from typing import Any, Generic, Literal, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from tasks.clusters import connect, count_gpus, count_workers, local_cluster
+
 log = logging.getLogger(__name__)
 
 Item = TypeVar("Item")
@@ -30,29 +32,14 @@ Value = TypeVar("Value")
 TRIES = 3
 """Times a shard may lose its worker before it is cut in two."""
 
-CONNECT_TRIES = 3
-
-KEEP_MEMORY = {
-    f"distributed.nanny.pre-spawn-environ.MALLOC_{name}_": 2**30
-    for name in ("TRIM_THRESHOLD", "MMAP_THRESHOLD")
-}
-"""Dask's own setting has workers give memory back at every chance: half the time of training."""
-
-SINGLE_THREADS = {
-    f"distributed.nanny.pre-spawn-environ.{name}": 1
-    for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "LANCE_CPU_THREADS")
-}
-"""A worker has one core; libraries that each start a thread a core would spin on the others'."""
-
-QUIET = {"distributed.nanny.pre-spawn-environ.LANCE_LOG": "error"}
-"""Lance warns of every fragment that it writes before its table's first commit."""
+SECONDS_TO_LOOK = 10.0
+"""Workers are looked for so often while no result comes."""
+SECONDS_TO_REVIVE = 60.0
+"""A worker that ended is started again; on a busy machine that takes a while."""
 
 SHARDS_A_WORKER = 4
 SHARD_IMAGES = (256, 8192)
 """The least and the most images of a shard whose size is not set; fewer make small fragments."""
-
-WORKER_BYTES = 3 * 2**30
-"""Memory that a CPU worker may need: two large encoders in float32 and their activations."""
 
 
 class WorkersConfig(BaseModel):
@@ -150,8 +137,15 @@ class Workers:
         self.rest()
 
     def rest(self) -> None:
-        """Stop the workers, which frees their memory and GPUs; the next shards start them again."""
-        self._stack.close()
+        """Stop the workers, which frees their memory and GPUs; the next shards start them again.
+
+        What they did is committed, so that one which does not end in time, as on a busy machine,
+        is no reason to fail; it is killed with this process at the latest.
+        """
+        try:
+            self._stack.close()
+        except (TimeoutError, OSError) as error:
+            log.warning("the workers did not end in good order: %r", error)
         self._client = None
 
     def hold(self, function: Callable[[Item], Any], items: Sequence[Item]) -> Held[Item]:
@@ -223,6 +217,7 @@ class Workers:
                     future = client.submit(_timed, function, shard.items, *needed, pure=False)
                     running[future] = shard
                     results.add(future)
+                self._wait_for(results, client)
                 future = next(results)
                 shard = running.pop(future)
                 try:
@@ -236,15 +231,39 @@ class Workers:
         finally:
             client.cancel(list(running))
 
+    def _wait_for(self, results: Any, client: Any) -> None:  # of distributed.as_completed
+        """Wait for a result, and see that there are workers to give one.
+
+        Raises:
+            ConnectionError: if all workers of this run ended and none came back.
+        """
+        asked = alive = time.monotonic()
+        while not results.has_ready():
+            with results.thread_condition:
+                results.thread_condition.wait(0.1)
+            now = time.monotonic()
+            if now - asked < SECONDS_TO_LOOK:
+                continue
+            asked = now
+            if client.nthreads():
+                alive = now
+            elif now - alive > SECONDS_TO_REVIVE and not self.config.scheduler:
+                message = "all workers of this run have ended and did not start again"
+                raise ConnectionError(message)
+            elif self.config.scheduler:  # whoever started it may have asked for more
+                log.warning("no workers at %s for %.0f s", self.config.scheduler, now - alive)
+
     @contextmanager
     def _told_if_lost(self) -> Iterator[None]:
         from distributed.comm import CommClosedError
 
         try:
             yield
+        except ConnectionError:
+            self.rest()
+            raise
         except (CancelledError, CommClosedError) as error:
-            self._stack.close()
-            self._client = None  # the next stage, or the next try, connects anew
+            self.rest()  # the next stage, or the next try, connects anew
             message = (
                 f"the Dask scheduler {self.config.scheduler or 'of this run'} was lost; start it "
                 f"again, then the same command: shards that are committed are not done again"
@@ -276,89 +295,17 @@ class Workers:
         if self._client is None:
             logging.getLogger("distributed").setLevel(logging.WARNING)
             logging.getLogger("distributed.nanny").setLevel(logging.ERROR)  # we tell of the dead
-            address = self.config.scheduler or self._stack.enter_context(self._cluster())
-            self._client = self._stack.enter_context(_connect(address))
+            address = self.config.scheduler or self._stack.enter_context(
+                local_cluster(self.config.device_kind(), self.config.workers)
+            )
+            self._client = self._stack.enter_context(connect(address))
             self._client.wait_for_workers(1, timeout=120)
         return self._client
-
-    def _cluster(self) -> Any:  # a distributed.LocalCluster or a dask_cuda.LocalCUDACluster
-        import dask
-        from distributed import LocalCluster  # first: else to put `set` back takes its defaults too
-
-        settings: dict[str, Any] = {"distributed.scheduler.allowed-failures": 0}
-        settings |= KEEP_MEMORY | SINGLE_THREADS | QUIET
-        self._stack.enter_context(dask.config.set(settings))
-        places = {"host": "127.0.0.1", "dashboard_address": "127.0.0.1:0"}
-        if self.config.device_kind() == "cuda":
-            try:
-                from dask_cuda import LocalCUDACluster
-            except ImportError as error:
-                message = (
-                    "this machine has a GPU but dask-cuda is not installed: "
-                    "`uv pip install 'mmvp[gpu]'`, or run with --device cpu"
-                )
-                raise ImportError(message) from error
-            return LocalCUDACluster(n_workers=self.config.workers, **places)
-        workers = self.config.workers or count_workers()
-        return LocalCluster(n_workers=workers, threads_per_worker=1, processes=True, **places)
-
-
-def _connect(address: Any) -> Any:  # a cluster or an address, to a distributed.Client
-    from distributed import Client
-
-    tries = 0
-    while True:
-        tries += 1
-        try:
-            return Client(address, set_as_default=False, timeout=30)
-        except AssertionError:
-            # A busy scheduler may send more along with its greeting, and the client of
-            # distributed 2026.7 asserts that it does not.
-            if tries == CONNECT_TRIES:
-                raise
-        except OSError as error:
-            message = (
-                f"no Dask scheduler answers at {address!r}; start one with "
-                f"`dask scheduler`, or leave --scheduler out to use this machine"
-            )
-            raise ConnectionError(message) from error
 
 
 def cut(items: Sequence[Item], size: int) -> list[Sequence[Item]]:
     """Cut items into shards of at most `size`, in order."""
     return [items[start : start + size] for start in range(0, len(items), size)]
-
-
-def count_gpus() -> int:
-    """Return the number of NVIDIA GPUs that torch can use here."""
-    if os.environ.get("CUDA_VISIBLE_DEVICES") == "":
-        return 0
-    try:
-        with open("/proc/driver/nvidia/version"):  # noqa: PTH123  # spares a torch import
-            import torch
-
-            return int(torch.cuda.device_count())
-    except OSError:
-        return 0
-
-
-def decode_threads(device: Literal["cpu", "cuda"]) -> int:
-    """Return how many threads of a worker decode: its GPU's share of the cores, else one."""
-    return max(1, _cores() // max(1, count_gpus())) if device == "cuda" else 1
-
-
-def _cores() -> int:
-    import psutil
-
-    cores = len(psutil.Process().cpu_affinity()) if hasattr(psutil.Process, "cpu_affinity") else 0
-    return cores or os.cpu_count() or 1
-
-
-def count_workers() -> int:
-    """Return how many CPU workers this machine has room for: one a core, as memory allows."""
-    import psutil
-
-    return max(1, min(_cores(), int(psutil.virtual_memory().total // WORKER_BYTES)))
 
 
 def _timed(

@@ -17,7 +17,9 @@ import psutil
 import pytest
 from pydantic import ValidationError
 
-from tasks.workers import TRIES, Workers, WorkersConfig, cut, decode_threads
+from tasks import workers as working
+from tasks.clusters import decode_threads
+from tasks.workers import TRIES, Workers, WorkersConfig, cut
 
 ROOT = Path(__file__).parents[2]
 
@@ -222,6 +224,42 @@ def test_no_process_is_left_when_the_block_ends():
     assert [address for process in left for address in bound_by(process)] == []
 
 
+def test_workers_that_do_not_start_again_end_the_stage_and_the_next_try_has_new_ones(
+    monkeypatch, tmp_path
+):
+    async def stay_down(nanny):
+        await nanny.close()
+
+    monkeypatch.setattr(working, "SECONDS_TO_LOOK", 0.2)
+    monkeypatch.setattr(working, "SECONDS_TO_REVIVE", 1.0)
+    shards, task = cut(range(8), 2), partial(die_once, tmp_path / "died")
+    with Workers(WorkersConfig(workers=1, device="cpu")) as started:
+        list(started.run(double, [[1]]))
+        with monkeypatch.context() as patch:
+            patch.setattr(distributed.Nanny, "instantiate", stay_down)
+            with pytest.raises(ConnectionError, match="did not start again"):
+                for _ in started.run(task, shards):
+                    pass
+        values = values_of(started.run(task, shards))
+
+    assert values == {item: 2 * item for item in range(8)}
+
+
+def test_workers_that_do_not_end_in_time_cost_no_result(monkeypatch, caplog):
+    ends = distributed.LocalCluster._close
+
+    async def end_late(cluster):
+        await ends(cluster)
+        raise TimeoutError
+
+    with Workers(WorkersConfig(workers=1, device="cpu")) as started:
+        (done,) = started.run(double, [[1]])
+        monkeypatch.setattr(distributed.LocalCluster, "_close", end_late)
+
+    assert done.value == [2]
+    assert "did not end in good order" in caplog.text
+
+
 def test_without_shards_no_cluster_is_started(monkeypatch):
     monkeypatch.setattr(Workers, "_open", lambda _: pytest.fail("a cluster was started"))
 
@@ -339,8 +377,8 @@ def test_a_worker_has_one_thread_of_every_library(workers):
 def test_a_gpu_has_its_share_of_the_cores_to_decode_with(
     monkeypatch, device, cores, gpus, expected
 ):
-    monkeypatch.setattr("tasks.workers.count_gpus", lambda: gpus)
-    monkeypatch.setattr("tasks.workers._cores", lambda: cores)
+    monkeypatch.setattr("tasks.clusters.count_gpus", lambda: gpus)
+    monkeypatch.setattr("tasks.clusters._cores", lambda: cores)
 
     assert decode_threads(device) == expected
 
