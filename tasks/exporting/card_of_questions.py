@@ -14,7 +14,9 @@ LEFT_OUT: Final[Mapping[str, str]] = {
     "options-hold-marks": "an option holds a mark such as (a), or the options are the same words",
     "question-is-blank": "the question has no words",
     "no-statements": "no two different statements were written for the pair",
-    "read-as-missing": "the harness takes a text such as 'None' for an empty cell",
+    "read-as-missing": "pandas, which reads tables, takes a text such as 'None' for an empty cell",
+    "control-characters": "a text holds a control character",
+    "too-long": "a text is longer than a cell of CSV may be",
     "two-questions": "the pair's images are asked two different questions",
     "licence-unknown": "the corpus tells no licence of an image, and one was asked for",
     "licence-not-allowed": "an image has a licence that was not allowed",
@@ -53,7 +55,7 @@ FACTS: Final = ("mining", "clip", "clip_above", "ssl", "ssl_below", "questions",
 def card_of(record: Mapping[str, Any], use: str) -> str:
     """Return the card of an export by its record; `use` says how its files are read."""
     told = "".join(
-        f"\n{count} pairs are left out, and their numbers with them: {LEFT_OUT[reason]}.\n"
+        f"\n{count} pairs are left out: {LEFT_OUT[reason]}.\n"
         for reason, count in record["left_out"].items()
     )
     licences = [{"licence": name, "images": n} for name, n in record["licences"].items()]

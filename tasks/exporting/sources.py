@@ -15,7 +15,8 @@ from tasks.exporting.material import Material
 
 FILE: Final = "sources.csv"
 COLUMNS: Final = (
-    *("number", "pair", "image", "corpus", "path", "licence", "source", "attribution"),
+    *("number", "pair", "question_id", "image", "corpus", "path"),
+    *("licence", "source", "attribution"),
 )
 NO_LICENCE: Final = "not told"
 
@@ -33,7 +34,7 @@ def _rows(pairs: Sequence[NumberedPair], material: Material) -> Iterator[Sequenc
         for number, row in pair.numbered:
             origin = material.origin(row.image)
             told = (text or "" for text in origin.rights)
-            yield number, pair.pair, row.image, origin.corpus, origin.path, *told
+            yield number, pair.pair, row.question_id, row.image, origin.corpus, origin.path, *told
 
 
 def count_licences(pairs: Sequence[NumberedPair], material: Material) -> dict[str, int]:
