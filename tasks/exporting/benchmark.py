@@ -123,7 +123,8 @@ DATASETS: Final[Mapping[str, Layout]] = {
         forms.refuse_form,
         lambda w: argilla.write_records(w.to, w.pairs, w.material, w.record["name"]),
         "`argilla.Dataset.from_disk('FOLDER')` puts it on a server; after "
-        "`dataset.to_disk('BACK')`, `mmvp import --layout argilla BACK` reads the responses.",
+        "`dataset.to_disk('BACK')`, a folder that is there and empty, "
+        "`mmvp import --layout argilla BACK` reads the responses.",
     ),
     "fiftyone": Layout(
         "a dataset of FiftyOne",

@@ -27,9 +27,9 @@ def refuse_texts(texts: Iterable[str]) -> str | None:
         return "read-as-missing"
     if any(len(text) > MOST_SIGNS for text in texts):
         return "too-long"
-    signs = set("".join(texts)) - {"\n", "\t"}
-    return "control-characters" if any(map(_is_control, signs)) else None
+    return "control-characters" if any(map(is_control, set("".join(texts)))) else None
 
 
-def _is_control(sign: str) -> bool:
-    return unicodedata.category(sign) in ("Cc", "Cs")
+def is_control(sign: str) -> bool:
+    """Say whether a sign is a control character, but for line ends and tabs, or no text at all."""
+    return unicodedata.category(sign) in ("Cc", "Cs") and sign not in "\n\t"

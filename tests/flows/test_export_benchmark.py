@@ -281,7 +281,8 @@ def test_what_people_annotated_is_imported_once(asked, db, tmp_path, capsys):
     file = annotate(tmp_path / "out", 7)
     tasks = json.loads(file.read_text())
     strange = json.loads(json.dumps(tasks[0]))
-    strange["data"]["pair_id"] = "0" * 32
+    image = strange["data"]["image_a"]
+    strange["data"] |= {"image_b": "z", "pair_id": pair_id(image, "z")}
     file.write_text(json.dumps([*tasks, strange]))
     arguments = ("import", "--layout", "label-studio", str(file), "--json")
 
