@@ -1,7 +1,9 @@
 """A benchmark as a dataset: what libraries load, what tools of annotation send back."""
 
+import base64
 import csv
 import json
+from dataclasses import replace
 
 import pyarrow.parquet as pq
 import pytest
@@ -262,6 +264,49 @@ def test_nothing_is_exported_that_the_policy_does_not_allow(tmp_path, allowed, l
     assert record["left_out"] == left
     assert [one["reason"] for one in record["refused"]] == list(left)
     assert len(dataset_of(tmp_path / "out")) == 2 * (3 - sum(left.values()))
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_nothing_of_a_pair_that_is_refused_is_in_any_file(tmp_path, layout):
+    """Neither words nor pictures nor where they are from; that a pair was refused is told."""
+    kept, secret = (
+        both("ab"),
+        both("cd", question="Is it SECRET?", statement="SECRET", pattern=None, attribute="weight"),
+    )
+    secret[1] = replace(secret[1], statement="another SECRET")
+    hidden = [Origin("photos", "SECRET.png", Rights("CC0-1.0", "SECRET", "SECRET"))]
+    origins = ORIGINS | {"c": [hidden[0]._replace(rights=Rights(None, "SECRET", "SECRET"))]}
+    pairs = number_pairs([*kept, *secret])
+    policy = Policy(["known"])
+
+    def export(name, origins):
+        def check(pair):
+            return policy.object_to(pair, origins)
+
+        return write(tmp_path / name, layout, pairs=pairs, origins=origins, checks=[check])
+
+    found = [export("refused", origins), export("allowed", origins | {"c": hidden})]
+
+    assert [record["left_out"] for record in found] == [{"licence-unknown": 1}, {}]
+    pictures = [file_of(IMAGES[image])[0] for image in "cd"]
+    told = [b"SECRET", *pictures, *map(base64.b64encode, pictures)]
+    assert any(one in everything(tmp_path / "allowed") for one in told)
+    assert not any(one in everything(tmp_path / "refused") for one in told)
+    assert "1 pairs are left out" in (tmp_path / "refused" / "README.md").read_text()
+
+
+def everything(folder):
+    """Return all names and contents of a folder; tables unpacked, images beside as they are."""
+    found = []
+    for file in sorted(folder.rglob("*")):
+        found.append(file.relative_to(folder).as_posix().encode())
+        if file.suffix == ".parquet":
+            rows = pq.read_table(file).to_pylist()
+            found += [row["image"].pop("bytes") for row in rows]
+            found.append(repr(rows).encode())
+        elif file.is_file():
+            found.append(file.read_bytes())
+    return b"\n".join(found)
 
 
 def test_an_image_with_two_licences_is_allowed_only_if_both_are():
