@@ -77,7 +77,7 @@ def card_of(record: Mapping[str, Any], use: str) -> str:
 
 def _agreement(found: Mapping[str, float]) -> str:
     if not found:
-        return ""
+        return "\nHow far annotators agree was not measured.\n"
     rows = [{"agreement of annotators": name, "value": value} for name, value in found.items()]
     return f"\n{as_table(rows)}\n"
 
@@ -86,9 +86,10 @@ def _compared(found: Mapping[str, Any] | None) -> str:
     if found is None:
         return ""
     left = "are left out" if found["leave_out"] else "are kept"
+    how = ", as they are and mirrored" if found["mirrored"] else ""
     places = ", ".join(found["with"])
     return (
         f"\n## Compared with other data\n\n{found['images']:,} images of {places} "
-        f"were compared: the same bytes, or both cosines above {found['duplicate_above']:g}. "
+        f"were compared{how}: the same bytes, or both cosines above {found['duplicate_above']:g}. "
         f"{found['pairs']} pairs hold one of them and {left}; `compared.csv` lists them.\n"
     )

@@ -7,6 +7,7 @@ Keep out: what is allowed (`licences`, beside this file).
 import csv
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from html import escape
 from pathlib import Path
 from typing import Any, Final
 
@@ -62,4 +63,4 @@ def as_table(rows: Sequence[Mapping[str, Any]]) -> str:
 
 def _cell(value: object) -> str:
     text = f"{value:.3f}" if isinstance(value, float) else str(value)
-    return " ".join(text.replace("|", "\\|").split())
+    return " ".join(escape(text, quote=False).replace("|", "\\|").split())
