@@ -88,8 +88,9 @@ def _compared(found: Mapping[str, Any] | None) -> str:
     left = "are left out" if found["leave_out"] else "are kept"
     how = ", as they are and mirrored" if found["mirrored"] else ""
     places = ", ".join(found["with"])
+    images = found["images"] - found["unreadable"]
     return (
-        f"\n## Compared with other data\n\n{found['images']:,} images of {places} "
+        f"\n## Compared with other data\n\n{images:,} images of {places} "
         f"were compared{how}: the same bytes, or both cosines above {found['duplicate_above']:g}. "
         f"{found['pairs']} pairs hold one of them and {left}; `compared.csv` lists them.\n"
     )
