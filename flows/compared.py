@@ -7,7 +7,7 @@ A place is a corpus as `--corpus` takes it. Vectors that the store has are taken
 without are embedded here, one batch after the other, and are not kept.
 """
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import PurePosixPath
 from typing import Final, NamedTuple
@@ -23,12 +23,25 @@ from tasks.corpora.corpus import Archive, FileEntry, Reading
 from tasks.corpora.locations import find_pixels
 from tasks.corpora.opening import open_corpus, resolve_corpus, split_name
 from tasks.encoders import Encoder, EncoderConfig, identify, load
-from tasks.exporting.compared import Held, Other, Vectors, cosines, near, same
+from tasks.exporting.benchmark_pairs import ReadImage
+from tasks.exporting.compared import (
+    MIRRORED,
+    NEAR,
+    Held,
+    Other,
+    Vectors,
+    cosines,
+    near,
+    same,
+)
 from tasks.images import RefusedImageError, decode, image_id
 from tasks.workers import WorkersConfig
 
 BATCH: Final = 256
 """Images that are compared at once."""
+
+MIRRORED_AT_ONCE: Final = 32
+"""Images that are mirrored at once, which may be large."""
 
 
 class Found(NamedTuple):
@@ -59,6 +72,7 @@ def compare(
     *,
     above: float,
     workers: WorkersConfig,
+    mirrored: ReadImage | None = None,
 ) -> Found:
     """Find the images of an export that other data hold, by bytes and by both encoders' vectors.
 
@@ -69,6 +83,7 @@ def compare(
         places: Corpora, in the store or not.
         above: The cosine above which both encoders take two images for one.
         workers: Whose device encoders run on.
+        mirrored: Reads images, which are compared mirrored left to right, too; None: they are not.
 
     Raises:
         ValueError: if a place is no corpus, or images lack vectors and cannot be embedded.
@@ -81,6 +96,9 @@ def compare(
             f"any more; run `mmvp embed` on their corpus, then export again"
         )
         raise ValueError(message)
+    sides = {NEAR: mine}
+    if mirrored is not None:
+        sides[MIRRORED] = encoders.mirrored(ours, mirrored)
     held: set[Held] = set()
     known: dict[str, list[Other]] = {}
     looked_at = unreadable = 0
@@ -95,13 +113,36 @@ def compare(
             new = [item for item in batch if item.other.image not in encoders.known]
             others, theirs = encoders.embed(new)
             unreadable += len(new) - len(others)
-            held.update(near(ours, mine, others, theirs, above=above))
-    near_by_clip, theirs = encoders.stored(encoders.nearest(mine.clip_ND, known, above))
-    for image, vectors in zip(near_by_clip, zip(*theirs, strict=True), strict=True):
-        one = Vectors(*(vector_D[None] for vector_D in vectors))
-        for other in known[image]:
-            held.update(near(ours, mine, [other], one, above=above))
+            held.update(_near(ours, sides, others, theirs, above))
+    held.update(_near_stored(encoders, ours, sides, known, above))
     return Found([_label(place) for place in places], sorted(held, key=repr), looked_at, unreadable)
+
+
+def _near(
+    ours: Sequence[str],
+    sides: Mapping[str, Vectors],
+    others: Sequence[Other],
+    theirs: Vectors,
+    above: float,
+) -> Iterator[Held]:
+    for kind, vectors in sides.items():
+        yield from near(ours, vectors, others, theirs, above=above, kind=kind)
+
+
+def _near_stored(
+    encoders: "_Encoders",
+    ours: Sequence[str],
+    sides: Mapping[str, Vectors],
+    known: Mapping[str, Sequence[Other]],
+    above: float,
+) -> Iterator[Held]:
+    """Yield what is near to images that have vectors in the store."""
+    clip_ND = np.concatenate([vectors.clip_ND for vectors in sides.values()])
+    images, vectors = encoders.stored(encoders.nearest(clip_ND, known, above))
+    for image, each in zip(images, zip(*vectors, strict=True), strict=True):
+        one = Vectors(*(vector_D[None] for vector_D in each))
+        for other in known[image]:
+            yield from _near(ours, sides, [other], one, above)
 
 
 def _label(place: str) -> str:
@@ -181,11 +222,21 @@ class _Encoders:
                 continue
         if not pixels:
             return [], Vectors(np.empty((0, 1), np.float16), np.empty((0, 1), np.float16))
-        vectors = (
-            self._encoder(role).embed(list(pixels.values())).astype(np.float16)
-            for role in self._names
-        )
-        return list(pixels), Vectors(*vectors)
+        return list(pixels), self.vectors(list(pixels.values()))
+
+    def mirrored(self, images: Sequence[str], read_image: ReadImage) -> Vectors:
+        """Return the vectors of images that are mirrored left to right."""
+        ids = iter(images)
+        lots = [
+            self.vectors([_mirror(read_image(image)) for image in lot])
+            for lot in iter(lambda: list(islice(ids, MIRRORED_AT_ONCE)), [])
+        ]
+        return Vectors(*map(np.concatenate, zip(*lots, strict=True)))
+
+    def vectors(self, images: Sequence[NDArray[np.uint8]]) -> Vectors:
+        """Return the vectors of images (H, W, C) as the store would have them."""
+        both = (self._encoder(role).embed(images).astype(np.float16) for role in self._names)
+        return Vectors(*both)
 
     def _encoder(self, role: str) -> Encoder:
         if role not in self._loaded:
@@ -219,3 +270,7 @@ def _pixels(item: _Item) -> NDArray[np.uint8]:
     if item.data is not None:
         return decode(item.data).pixels_HWC
     return find_pixels(item.other.image, [item.location])
+
+
+def _mirror(data: bytes) -> NDArray[np.uint8]:
+    return np.ascontiguousarray(decode(data).pixels_HWC[:, ::-1])

@@ -41,7 +41,7 @@ class Wish(NamedTuple):
 
     `licences` are names, or `any`, or `known`. Images that the corpora `against` hold, in the same
     bytes or with both cosines above `duplicate_above`, are left out with their pairs, or with
-    `keep_held` only listed.
+    `keep_held` only listed; with `mirrored` also those that they hold mirrored left to right.
     """
 
     benchmark: str
@@ -50,6 +50,7 @@ class Wish(NamedTuple):
     against: Sequence[str] = ()
     duplicate_above: float = DUPLICATE_ABOVE
     keep_held: bool = False
+    mirrored: bool = False
     workers: WorkersConfig = WorkersConfig()
 
 
@@ -88,7 +89,13 @@ def export_benchmark(settings: Settings, wish: Wish, to: Path) -> dict[str, Any]
     about: dict[str, Any] = {"allowed_licences": policy.text}
     if wish.against:
         found = compare(
-            db, mining, images, wish.against, above=wish.duplicate_above, workers=wish.workers
+            db,
+            mining,
+            images,
+            wish.against,
+            above=wish.duplicate_above,
+            workers=wish.workers,
+            mirrored=material.read_image if wish.mirrored else None,
         )
         about["compared"] = _summary(found, numbered, wish)
         if not wish.keep_held:
@@ -108,6 +115,7 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
             DUPLICATE_ABOVE if options.duplicate_above is None else options.duplicate_above
         ),
         keep_held=options.keep_held,
+        mirrored=options.mirrored,
         workers=WorkersConfig(device=options.device or "auto"),
     )
     found = export_benchmark(Settings.read(), wish, Path(options.to))
@@ -193,6 +201,7 @@ def _summary(found: Found, numbered: Sequence[NumberedPair], wish: Wish) -> dict
         "images": found.images,
         "unreadable": found.unreadable,
         "duplicate_above": wish.duplicate_above,
+        "mirrored": wish.mirrored,
         "leave_out": not wish.keep_held,
         "pairs": len(compared.pairs_that_hold(numbered, found.held)),
         "held": [one._asdict() for one in found.held],

@@ -48,6 +48,9 @@ def add_questions(verb: argparse.ArgumentParser, *, dataset: bool) -> None:
     verb.add_argument(
         "--keep-held", action="store_true", help="with --against: list such pairs, but export them"
     )
+    verb.add_argument(
+        "--mirrored", action="store_true", help="with --against: also mirrored left to right"
+    )
     verb.add_argument("--device", choices=("auto", "cpu", "cuda"), help="where encoders run")
 
 

@@ -57,10 +57,13 @@ def import_forms(settings: Settings, layout: str, file: Path) -> dict[str, Any]:
 
 
 def number_forms(filled: Sequence[Filled]) -> list[ProposalRow]:
-    """Return forms as proposals; those of one writer about one pair are counted from 0."""
+    """Return forms as proposals; those of one writer about one pair are counted from 0.
+
+    What a writer wrote twice is one.
+    """
     seen: Counter[tuple[str, str, str]] = Counter()
     rows = []
-    for writer, form in filled:
+    for writer, form in dict.fromkeys(filled):
         key = (form.mining, form.pair_id, writer)
         rows.append(proposal_of(form, writer, seen[key]))
         seen[key] += 1

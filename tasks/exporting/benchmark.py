@@ -7,7 +7,7 @@ folder (`placing`), beside this file; the store (`flows.export_benchmark`).
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -44,7 +44,8 @@ class Writing(NamedTuple):
 class Layout(NamedTuple):
     """A layout: whose it is, why a pair does not fit (None if it does), its files, their use.
 
-    `header` is what its card begins with.
+    `header` is what its card begins with. With `by_place` its readers number rows by their place,
+    so pairs are numbered anew after some are left out.
     """
 
     text: str
@@ -52,6 +53,7 @@ class Layout(NamedTuple):
     write: Callable[[Writing], None]
     use: str
     header: Callable[[Record], str] = lambda record: ""
+    by_place: bool = False
 
 
 def _fits(_pair: NumberedPair) -> None:
@@ -63,15 +65,19 @@ BENCHMARKS: Final[Mapping[str, Layout]] = {
         "MMVP's own: Questions.csv and images by number",
         refuse_questions,
         lambda w: write_questions(w.to, w.pairs, w.material.read_image),
-        "`Questions.csv` has MMVP's columns and `Pattern`; question N is about `MMVP Images/N.*`, "
-        "and the questions 2n-1 and 2n are a pair.",
+        "`Questions.csv` has MMVP's columns and `Pattern`; question N is in row N and about "
+        "`MMVP Images/N.jpg`, as MMVP's script expects, and the questions 2n-1 and 2n are a pair. "
+        "A file that was no JPEG holds PNG under that name: readers tell by the content.",
+        by_place=True,
     ),
     "mmvp-vlm": Layout(
         "MMVP-VLM's: statements and images by pattern",
         refuse_statements,
         lambda w: write_statements(w.to, w.pairs, w.material.read_image),
-        "`Questions.csv` has a statement for each image, `MLLM_VLM Images/TYPE/N.*`; the "
-        "statements 2n-1 and 2n are a pair.",
+        "`Questions.csv` has a statement for each image, `MLLM_VLM Images/TYPE/N.jpg`; the "
+        "statements 2n-1 and 2n are a pair. A file that was no JPEG holds PNG under that name. "
+        "MMVP-VLM's own script counts 15 pairs a pattern, in the order of the nine: "
+        "`mmvp questions --pairs-per-pattern 15`.",
     ),
     "lmms-eval": Layout(
         "a task folder of lmms-eval",
@@ -117,7 +123,8 @@ DATASETS: Final[Mapping[str, Layout]] = {
         forms.refuse_form,
         lambda w: argilla.write_records(w.to, w.pairs, w.material, w.record["name"]),
         "`argilla.Dataset.from_disk('FOLDER')` puts it on a server; after "
-        "`dataset.to_disk('BACK')`, `mmvp import --layout argilla BACK` reads the responses.",
+        "`dataset.to_disk('BACK')`, a folder that is there and empty, "
+        "`mmvp import --layout argilla BACK` reads the responses.",
     ),
     "fiftyone": Layout(
         "a dataset of FiftyOne",
@@ -145,13 +152,15 @@ def write_benchmark(
     """Write a benchmark to a folder; return the record of what was written.
 
     Pairs that do not fit the layout, or that a check objects to, are left out and listed; the
-    others keep their numbers. `about` is what the record says beside.
+    others keep their numbers unless the layout is by place. `about` is what the record says beside.
 
     Raises:
         ValueError: if the folder holds something else, or no pair is left.
         RefusedImageError: if an image cannot be read.
     """
     fits, left_out = _fitting(pairs, layout, checks)
+    if LAYOUTS[layout].by_place:
+        fits = [replace(pair, pair=place) for place, pair in enumerate(fits, start=1)]
     lineage = material.lineage
     asked = [(number, row.question_id, row.image) for pair in fits for number, row in pair.numbered]
     reasons = Counter(one.reason for one in left_out)

@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 
 from tasks.exporting import lmms_eval_utils
 from tasks.exporting.benchmark_pairs import NumberedPair, ReadImage, file_of, numbered_question
+from tasks.exporting.cells import refuse_texts
 from tasks.protocols import prompts, rules
 
 OUR_IMPORT: Final = "from tasks.protocols.rules import read_letter\n"
@@ -108,19 +109,10 @@ SHEET: Final = {
 }
 """Columns of a sheet by what is told of a question; the image is the last."""
 
-MISSING: Final = frozenset(
-    (
-        *("", "#N/A", "#N/A N/A", "#NA", "-1.#IND", "-1.#QNAN", "-NaN", "-nan", "1.#IND"),
-        *("1.#QNAN", "<NA>", "N/A", "NA", "NULL", "NaN", "None", "n/a", "nan", "null"),
-    )
-)
-"""Words that pandas, by which VLMEvalKit reads sheets, takes for an empty cell."""
-
 
 def refuse_sheet(pair: NumberedPair) -> str | None:
     """Return why a pair cannot be read by VLMEvalKit, if it cannot."""
-    texts = {text for row in pair.rows for text in (row.question, *row.options)}
-    return "read-as-missing" if texts & MISSING else None
+    return refuse_texts(text for row in pair.rows for text in (row.question, *row.options))
 
 
 def task_name(benchmark: str, mining: str) -> str:

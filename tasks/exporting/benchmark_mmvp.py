@@ -16,7 +16,13 @@ from tasks.benchmarks import read_questions, read_statements
 from tasks.benchmarks.questions import ANSWER, FOLDERS, OPTIONS, PATTERN, QUESTION
 from tasks.benchmarks.statements import FOLDERS as VLM_FOLDERS
 from tasks.benchmarks.statements import NUMBER, STATEMENT, TYPE, TYPES, pattern_of_type
-from tasks.exporting.benchmark_pairs import NumberedPair, ReadImage, file_of, questions_of
+from tasks.exporting.benchmark_pairs import (
+    NumberedPair,
+    ReadImage,
+    file_of,
+    questions_of,
+)
+from tasks.exporting.cells import refuse_texts
 
 FILE: Final = "Questions.csv"
 INDEX: Final = "lndex"  # as published
@@ -34,13 +40,15 @@ def refuse_questions(pair: NumberedPair) -> str | None:
             return "options-hold-marks"
         if not row.question.strip():
             return "question-is-blank"
-    return None
+    return refuse_texts(text for q in questions_of([pair]) for text in (q.text, q.options_written))
 
 
 def refuse_statements(pair: NumberedPair) -> str | None:
     """Return why a pair has no place in MMVP-VLM, if it has none."""
     first, second = (" ".join((row.statement or "").split()) for row in pair.rows)
-    return "no-statements" if not first or not second or first == second else None
+    if not first or not second or first == second:
+        return "no-statements"
+    return refuse_texts((first, second))
 
 
 def write_questions(to: Path, pairs: Sequence[NumberedPair], read_image: ReadImage) -> None:
@@ -100,8 +108,8 @@ def _write_csv(file: Path, header: Sequence[str], rows: Iterable[Sequence[object
 
 def _put_image(folder: Path, number: int, data: bytes) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    shown, suffix = file_of(data)
-    (folder / f"{number}{suffix}").write_bytes(shown)
+    shown, _ = file_of(data)
+    (folder / f"{number}.jpg").write_bytes(shown)  # the scripts open no other name
 
 
 def _stripped(options: Sequence[str]) -> tuple[str, ...]:

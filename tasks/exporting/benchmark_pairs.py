@@ -8,6 +8,7 @@ import io
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
 from PIL import Image
 
 from storage.questions import QuestionRow
@@ -18,9 +19,6 @@ from tasks.patterns import PATTERNS
 
 ReadImage = Callable[[str], bytes]
 """From the id of an image to the bytes of its file."""
-
-_JPEG = b"\xff\xd8\xff"
-_ORIENTATION = 0x0112
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,15 +82,17 @@ def numbered_question(number: int, row: QuestionRow) -> Question:
 def file_of(data: bytes) -> tuple[bytes, str]:
     """Return the bytes and the suffix of an image that every harness shows alike.
 
-    An upright JPEG stays as it is; all else is decoded, turned upright, and written as PNG.
+    An upright RGB JPEG stays as it is; all else is decoded, turned upright, and written as PNG:
+    readers that turn nothing, or make RGB of CMYK and grey in ways of their own, see the same.
 
     Raises:
         RefusedImageError: if the bytes are no image.
     """
-    if data.startswith(_JPEG):
-        with Image.open(io.BytesIO(data)) as image:
-            if image.getexif().get(_ORIENTATION, 1) == 1:
+    found = decode(data)
+    if found.format == "JPEG":
+        with Image.open(io.BytesIO(data)) as stored:
+            if stored.mode == "RGB" and np.array_equal(np.asarray(stored), found.pixels_HWC):
                 return data, ".jpg"
     written = io.BytesIO()
-    Image.fromarray(decode(data).pixels_HWC).save(written, format="PNG")
+    Image.fromarray(found.pixels_HWC).save(written, format="PNG")
     return written.getvalue(), ".png"

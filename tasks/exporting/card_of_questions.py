@@ -14,7 +14,9 @@ LEFT_OUT: Final[Mapping[str, str]] = {
     "options-hold-marks": "an option holds a mark such as (a), or the options are the same words",
     "question-is-blank": "the question has no words",
     "no-statements": "no two different statements were written for the pair",
-    "read-as-missing": "the harness takes a text such as 'None' for an empty cell",
+    "read-as-missing": "pandas, which reads tables, takes a text such as 'None' for an empty cell",
+    "control-characters": "a text holds a control character",
+    "too-long": "a text is longer than a cell of CSV may be",
     "two-questions": "the pair's images are asked two different questions",
     "licence-unknown": "the corpus tells no licence of an image, and one was asked for",
     "licence-not-allowed": "an image has a licence that was not allowed",
@@ -53,7 +55,7 @@ FACTS: Final = ("mining", "clip", "clip_above", "ssl", "ssl_below", "questions",
 def card_of(record: Mapping[str, Any], use: str) -> str:
     """Return the card of an export by its record; `use` says how its files are read."""
     told = "".join(
-        f"\n{count} pairs are left out, and their numbers with them: {LEFT_OUT[reason]}.\n"
+        f"\n{count} pairs are left out: {LEFT_OUT[reason]}.\n"
         for reason, count in record["left_out"].items()
     )
     licences = [{"licence": name, "images": n} for name, n in record["licences"].items()]
@@ -75,7 +77,7 @@ def card_of(record: Mapping[str, Any], use: str) -> str:
 
 def _agreement(found: Mapping[str, float]) -> str:
     if not found:
-        return ""
+        return "\nHow far annotators agree was not measured.\n"
     rows = [{"agreement of annotators": name, "value": value} for name, value in found.items()]
     return f"\n{as_table(rows)}\n"
 
@@ -84,9 +86,11 @@ def _compared(found: Mapping[str, Any] | None) -> str:
     if found is None:
         return ""
     left = "are left out" if found["leave_out"] else "are kept"
+    how = ", as they are and mirrored" if found["mirrored"] else ""
     places = ", ".join(found["with"])
+    images = found["images"] - found["unreadable"]
     return (
-        f"\n## Compared with other data\n\n{found['images']:,} images of {places} "
-        f"were compared: the same bytes, or both cosines above {found['duplicate_above']:g}. "
+        f"\n## Compared with other data\n\n{images:,} images of {places} "
+        f"were compared{how}: the same bytes, or both cosines above {found['duplicate_above']:g}. "
         f"{found['pairs']} pairs hold one of them and {left}; `compared.csv` lists them.\n"
     )

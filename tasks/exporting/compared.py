@@ -24,6 +24,7 @@ FILE: Final = "compared.csv"
 REASON: Final = "in-other-data"
 SAME: Final = "same-bytes"
 NEAR: Final = "near-duplicate"
+MIRRORED: Final = "mirrored"
 
 
 class Other(NamedTuple):
@@ -65,10 +66,12 @@ def near(
     theirs: Vectors,
     *,
     above: float,
+    kind: str = NEAR,
 ) -> list[Held]:
     """Return the images of the export that both encoders take for others', above a cosine.
 
     Cosines are of the vectors as given, in float64; those of equal bytes are `same`'s to tell.
+    `kind` is `mirrored` where the vectors are of the images mirrored left to right.
     """
     if not others:
         return []
@@ -79,7 +82,7 @@ def near(
         image, other = ours[row], others[column]
         if image != other.image:
             both = float(clip_NB[row, column]), float(ssl_NB[row, column])
-            found.append(Held(image, other.place, other.path, NEAR, *both))
+            found.append(Held(image, other.place, other.path, kind, *both))
     return found
 
 

@@ -11,8 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
+from storage.pairs import pair_id
 from storage.proposals import ProposalRow
 from tasks.exporting.benchmark_pairs import NumberedPair
+from tasks.exporting.cells import is_control
 from tasks.fingerprints import digest
 from tasks.patterns import PATTERNS
 
@@ -97,23 +99,40 @@ def form_of(pair: NumberedPair) -> Form:
     )
 
 
-def read_form(fields: Mapping[str, str], where: str) -> Form:
+def read_form(fields: Mapping[str, object], where: str) -> Form:
     """Return a form from the texts of its fields; those that are missing are empty.
 
     Raises:
-        ValueError: if the pair is not named, or an answer or a pattern is none that can be chosen.
+        ValueError: if the pair or its images are not named or are not one another's, a field is no
+            text that can be stored, or an answer or a pattern is none that can be chosen.
     """
-    texts = {name: str(fields.get(name) or "").strip() for name in (*NAMES, *TEXTS)}
+    texts = {name: _text(fields.get(name), name, where) for name in (*NAMES, *TEXTS, *CHOICES)}
     if missing := [name for name in NAMES if not texts[name]]:
         message = f"{where} does not name its pair: no {', '.join(missing)}; export it anew"
         raise ValueError(message)
-    chosen = {}
+    images = texts["image_a"], texts["image_b"]
+    if images[0] >= images[1] or texts["pair_id"] != pair_id(*images):
+        message = (
+            f"{where}: its images are not those of pair {texts['pair_id'][:80]!r}; export it anew"
+        )
+        raise ValueError(message)
     for name, known in CHOICES.items():
-        chosen[name] = str(fields.get(name) or "")
-        if chosen[name] and chosen[name] not in known:
-            message = f"{where}: {name} is {chosen[name]!r}, expected one of {', '.join(known)}"
+        if texts[name] and texts[name] not in known:
+            message = f"{where}: {name} is {texts[name][:80]!r}, expected one of {', '.join(known)}"
             raise ValueError(message)
-    return Form(**texts, **chosen)
+    return Form(**texts)
+
+
+def _text(value: object, name: str, where: str) -> str:
+    text = "" if value is None else value
+    if not isinstance(text, str):
+        message = f"{where}: {name} is {str(value)[:80]!r}, expected a text"
+        raise ValueError(message)
+    odd = next((sign for sign in text if is_control(sign)), None)
+    if odd is not None:
+        message = f"{where}: {name} holds U+{ord(odd):04X}, which cannot be stored; type it anew"
+        raise ValueError(message)
+    return text.strip()
 
 
 def proposal_of(form: Form, writer: str, number: int) -> ProposalRow:

@@ -31,9 +31,11 @@ _TYPES: Final[Mapping[str, tuple[pa.DataType, dict[str, Any]]]] = {
     "cosine": (pa.float64(), {"dtype": "float64", "_type": "Value"}),
     "texts": (
         pa.list_(pa.string()),
-        {"feature": {"dtype": "string", "_type": "Value"}, "_type": "List"},
+        {"feature": {"dtype": "string", "_type": "Value"}, "_type": "Sequence"},
     ),
 }
+
+"""By kind, for Arrow and for `datasets`; of which those before 4 know `Sequence` and no `List`."""
 
 COLUMNS: Final[Mapping[str, str]] = {
     "image": "image",

@@ -34,6 +34,7 @@ TASKS: Final = "tasks.json"
 CONFIG: Final = "labeling_config.xml"
 IMAGES: Final = "images"
 SERVED: Final = "/data/local-files/?d="
+_EXPECTED: Final = "export the project as JSON, not JSON-MIN"
 _ABOUT: Final = {"answer_a": "image_a", "answer_b": "image_b"}
 """The image that a field is about; the others are about the pair."""
 
@@ -126,25 +127,35 @@ def read_tasks(file: Path) -> list[Filled]:
     Raises:
         ValueError: if the file is no such export, or an annotation is of another form.
     """
-    tasks = read_objects(file, "is no list of tasks; export the project as JSON, not JSON-MIN")
+    tasks = read_objects(file, f"is no list of tasks; {_EXPECTED}")
     return [filled for task in tasks for filled in _filled(task, str(file))]
 
 
 def _filled(task: Mapping[str, Any], file: str) -> Iterator[Filled]:
     where = f"{file!r}, task {task.get('id')}"
-    for annotation in task.get("annotations") or ():
-        if annotation.get("was_cancelled"):
-            continue
+    annotations = task.get("annotations") or []
+    if not isinstance(task.get("data"), Mapping) or not isinstance(annotations, list):
+        message = f"{where} has no data, or no list of annotations; {_EXPECTED}"
+        raise ValueError(message)
+    for annotation in annotations:
         try:
-            fields = dict(task["data"])
-            for result in annotation["result"]:
-                values = result["value"].get("choices") or result["value"].get("text") or ()
-                text = values if isinstance(values, str) else next(iter(values), "")
-                fields[result["from_name"]] = text
+            if annotation.get("was_cancelled"):
+                continue
+            fields = {**task["data"], **_texts(annotation["result"])}
+            writer = _writer(annotation.get("completed_by"))
         except (KeyError, TypeError, AttributeError) as error:
             message = f"{where}: an annotation of another form ({type(error).__name__}: {error})"
             raise ValueError(message) from error
-        yield Filled(_writer(annotation.get("completed_by")), read_form(fields, where))
+        yield Filled(writer, read_form(fields, where))
+
+
+def _texts(results: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return what was written and chosen by the name of its field; of several texts the first."""
+    found = {}
+    for result in results:
+        values = result["value"].get("choices") or result["value"].get("text") or ()
+        found[result["from_name"]] = values if isinstance(values, str) else next(iter(values), "")
+    return found
 
 
 def _writer(completed_by: Any) -> str:

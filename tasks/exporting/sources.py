@@ -7,6 +7,7 @@ Keep out: what is allowed (`licences`, beside this file).
 import csv
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from html import escape
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,7 +16,8 @@ from tasks.exporting.material import Material
 
 FILE: Final = "sources.csv"
 COLUMNS: Final = (
-    *("number", "pair", "image", "corpus", "path", "licence", "source", "attribution"),
+    *("number", "pair", "question_id", "image", "corpus", "path"),
+    *("licence", "source", "attribution"),
 )
 NO_LICENCE: Final = "not told"
 
@@ -33,7 +35,7 @@ def _rows(pairs: Sequence[NumberedPair], material: Material) -> Iterator[Sequenc
         for number, row in pair.numbered:
             origin = material.origin(row.image)
             told = (text or "" for text in origin.rights)
-            yield number, pair.pair, row.image, origin.corpus, origin.path, *told
+            yield number, pair.pair, row.question_id, row.image, origin.corpus, origin.path, *told
 
 
 def count_licences(pairs: Sequence[NumberedPair], material: Material) -> dict[str, int]:
@@ -61,4 +63,4 @@ def as_table(rows: Sequence[Mapping[str, Any]]) -> str:
 
 def _cell(value: object) -> str:
     text = f"{value:.3f}" if isinstance(value, float) else str(value)
-    return " ".join(text.replace("|", "\\|").split())
+    return " ".join(escape(text, quote=False).replace("|", "\\|").split())

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageOps
 
 from flows.compared import compare
 from flows.settings import Settings
@@ -88,6 +88,35 @@ def test_the_same_bytes_and_near_duplicates_are_found(db, mining, files, elsewhe
     (near,) = (one for one in found.held if one.kind == "near-duplicate")
     assert 0.99 < near.clip_cosine <= 1
     assert 0.99 < near.ssl_cosine <= 1
+
+
+@pytest.mark.parametrize("stored", [False, True])
+def test_a_mirrored_picture_is_found_if_it_is_asked_for(
+    db, mining, encoders, files, elsewhere, stored
+):
+    """So is an image of which the store has the vectors."""
+    turned = elsewhere / "turned.png"
+    ImageOps.mirror(Image.open(files[2])).save(turned)
+    if stored:
+        paths.upsert(db, [path_of(turned, corpus=str(elsewhere))])
+        for encoder in encoders.values():
+            vectors_ND = encoder.embed([decode(turned.read_bytes()).pixels_HWC])
+            ids = [image_id(turned.read_bytes())]
+            embeddings.insert(db, encoder.identity.name, ids, vectors_ND, {})
+    by_id = {image_id(file.read_bytes()): file.read_bytes() for file in files}
+
+    plain, found = (
+        found_in(db, mining, elsewhere, mirrored=read) for read in (None, by_id.__getitem__)
+    )
+
+    assert "turned.png" not in {one.path for one in plain.held}
+    assert set(plain.held) < set(found.held)
+    (mirrored,) = set(found.held) - set(plain.held)
+    assert (mirrored.image, mirrored.path, mirrored.kind) == (
+        image_id(files[2].read_bytes()),
+        "turned.png",
+        "mirrored",
+    )
 
 
 def test_vectors_in_the_store_are_taken_as_they_are(db, mining, encoders, files, elsewhere):

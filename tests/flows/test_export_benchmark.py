@@ -281,7 +281,8 @@ def test_what_people_annotated_is_imported_once(asked, db, tmp_path, capsys):
     file = annotate(tmp_path / "out", 7)
     tasks = json.loads(file.read_text())
     strange = json.loads(json.dumps(tasks[0]))
-    strange["data"]["pair_id"] = "0" * 32
+    image = strange["data"]["image_a"]
+    strange["data"] |= {"image_b": "z", "pair_id": pair_id(image, "z")}
     file.write_text(json.dumps([*tasks, strange]))
     arguments = ("import", "--layout", "label-studio", str(file), "--json")
 
@@ -344,7 +345,7 @@ def test_pairs_that_other_data_hold_are_left_out_or_listed(
     kept = export(capsys, tmp_path / "out", "--against", "x", "--keep-held", what="dataset")[1]
     code, said = export(capsys, tmp_path / "other", "--against", "x", what="dataset")
 
-    assert (kept["pairs"], kept["compared"]["pairs"], kept["compared"]["images"]) == (1, 1, 10)
+    assert (kept["pairs"], kept["compared"]["pairs"], kept["compared"]["images"]) == (1, 1, 12)
     assert "a/copy.png" in (tmp_path / "out" / "compared.csv").read_text()
     assert "10 images of x were compared" in (tmp_path / "out" / "README.md").read_text()
     assert code == 1
@@ -353,4 +354,4 @@ def test_pairs_that_other_data_hold_are_left_out_or_listed(
 
 def found_copy(image):
     held = [Held(image, "x", "a/copy.png", "same-bytes", None, None)]
-    return Found(["x"], held, 10, 0)
+    return Found(["x"], held, 12, 2)

@@ -6,10 +6,14 @@ import json
 
 import pytest
 
+from flows.benchmark import benchmark
 from flows.cli import build_parser
+from flows.export_benchmark import Wish, export_benchmark
 from flows.mmvp import mmvp
 from flows.parameters import parameters
+from flows.settings import Settings
 from tasks.evaluation.candidates import EvaluateConfig
+from tasks.images import decode
 from tasks.mining.thresholds import MineConfig
 from tasks.questions.config import QuestionConfig
 from tests import pictures
@@ -107,6 +111,51 @@ def test_models_write_check_and_answer_where_the_corpus_says_nothing(
     assert len(by_model) == 2, "the CLIP is asked about the statements"
     held = [file for file in home.rglob("*") if file.is_file()]
     assert not [file for file in held if SECRET.encode() in file.read_bytes()]
+
+
+def test_an_exported_folder_asks_what_the_store_asks(server, cluster, home, bare, tmp_path):
+    """Under MMVP's own protocol, by what goes over the wire: words, pixels, and each answer."""
+
+    def say(number, body):
+        shown = [part for part in body["messages"][-1]["content"] if part["type"] == "image_url"]
+        if len(shown) == 2:
+            return doors(number, body)
+        first_is_open = body["messages"][-1]["content"][-1]["text"].partition("(a) ")[2][0] == "o"
+        return 200, completion("(a)" if is_open(url_of(shown)) is first_is_open else "(b)"), {}
+
+    with serve(say) as stub:
+        spec = f"openai:doors@{stub.url}"
+        asking = EvaluateConfig(models=(spec,), protocols=("paper-2024",))
+        written = QuestionConfig(by=("model",), writers=(spec,), checks={"at_input_size": False})
+        told = {"mine": ANY_PAIR, "questions": written, "evaluate": asking, "workers": cluster}
+        mmvp([str(bare)], through="evaluate", **told)
+        stored = [item(body) for body in stub.bodies if len(body["messages"][-1]["content"]) == 2]
+        export_benchmark(Settings.read(), Wish("mined", "mmvp"), tmp_path / "out")
+        del stub.bodies[:]
+        benchmark(str(tmp_path / "out"), config=asking, workers=cluster)
+        exported = [item(body) for body in stub.bodies]
+
+    assert len(exported) == len(runs.shown("questions")) > 0
+    assert sorted(exported) == sorted(stored)
+    scores = [row for row in runs.stored(home, "scores") if row["pattern"] is None]
+    by_set = {row["benchmark"]: row for row in scores if row["model"] == spec}
+    assert set(by_set) == {"mined", "out"}
+    assert by_set["out"]["pair_accuracy"] == 1
+    names = ("protocol", "pairs", "question_accuracy", "pair_accuracy", "same_answer", "unread")
+    assert [by_set["mined"][name] for name in names] == [by_set["out"][name] for name in names]
+
+
+def url_of(parts):
+    (url,) = (part["image_url"]["url"] for part in parts if part["type"] == "image_url")
+    return url
+
+
+def item(body):
+    """Return the words of a request about one image, and its pixels."""
+    parts = body["messages"][-1]["content"]
+    (words,) = (part["text"] for part in parts if part["type"] == "text")
+    pixels_HWC = decode(base64.b64decode(url_of(parts).partition(",")[2])).pixels_HWC
+    return words, pixels_HWC.shape, pixels_HWC.tobytes()
 
 
 def test_options_name_writers_answerers_and_terms():

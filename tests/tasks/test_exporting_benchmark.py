@@ -181,7 +181,7 @@ def test_mmvps_layout_reads_back(tmp_path):
     header = (tmp_path / "out" / "Questions.csv").read_text().partition("\n")[0]
     assert header == "lndex,Question,Options,Correct Answer,Pattern"
     names = [q.image.name for q in found.questions]
-    assert names == ["1.png", "2.jpg", "3.jpg", "4.png", "5.png", "6.png"]
+    assert names == [f"{number}.jpg" for number in range(1, 7)]
     assert found.questions[2].image.read_bytes() == IMAGES["a"]
     assert (pixels(found.questions[3].image.read_bytes()) == pixels(IMAGES["b"])).all()
 
@@ -217,7 +217,7 @@ def test_statements_read_back(tmp_path):
         ((3, 4), "count", ("two balls", "three, or so balls")),
     ]
     folder = tmp_path / "out" / "MLLM_VLM Images" / "Quantity"
-    assert found.pairs[1].images == (folder / "3.jpg", folder / "4.png")
+    assert found.pairs[1].images == (folder / "3.jpg", folder / "4.jpg")
 
 
 class Loader(yaml.SafeLoader):

@@ -1,20 +1,25 @@
 """A benchmark as a dataset: what libraries load, what tools of annotation send back."""
 
+import base64
 import csv
 import json
+from dataclasses import replace
 
+import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from PIL import Image
+from huggingface_hub import DatasetCard
 
 from tasks.corpora.corpus import Rights
 from tasks.exporting.argilla import read_records, settings
 from tasks.exporting.benchmark import LAYOUTS, write_benchmark
 from tasks.exporting.benchmark_pairs import file_of, number_pairs
 from tasks.exporting.forms import CHOICES, TEXTS, form_of, proposal_of
+from tasks.exporting.hf_dataset import SCHEMA
 from tasks.exporting.label_studio import read_tasks
 from tasks.exporting.licences import Policy
 from tasks.exporting.material import Cosines, Material, Origin
+from tasks.images import decode
 from tests.tasks.test_exporting_benchmark import IMAGES, LINEAGE, ROWS, both
 
 PAIRS = number_pairs(ROWS)
@@ -70,22 +75,43 @@ def test_the_library_datasets_loads_it(tmp_path, monkeypatch):
     loaded = datasets.load_dataset(str(tmp_path / "out"), cache_dir=str(tmp_path / "cache"))
 
     assert list(loaded) == ["test"]
-    assert isinstance(loaded["test"][0]["image"], Image.Image)
-    assert [row["question_id"] for row in loaded["test"].remove_columns("image")] == [
-        row.question_id for pair in PAIRS for row in pair.rows
-    ]
+    rows = [row for pair in PAIRS for row in pair.rows]
+    assert [
+        (one["question_id"], one["question"], tuple(one["options"]), one["answer"], one["pattern"])
+        for one in loaded["test"].remove_columns("image")
+    ] == [(row.question_id, row.question, row.options, row.answer, row.pattern) for row in rows]
+    for one, row in zip(loaded["test"], rows, strict=True):
+        assert (np.asarray(one["image"]) == decode(IMAGES[row.image]).pixels_HWC).all()
+
+
+def test_features_are_of_types_that_older_versions_of_datasets_know():
+    features = json.loads(SCHEMA.metadata[b"huggingface"])["info"]["features"]
+
+    assert {one["_type"] for one in features.values()} == {"Image", "Value", "Sequence"}
 
 
 def test_the_card_tells_composition_agreement_and_licences(tmp_path):
     write(tmp_path / "out", "hf", agreement={"Krippendorff's alpha": 0.8125})
     card = (tmp_path / "out" / "README.md").read_text()
 
-    assert card.startswith("---\n")
-    assert "license:\n- cc-by-4.0\n- unknown\n" in card
+    told = DatasetCard(card).data
+    assert told.license == ["cc-by-4.0", "unknown"]
+    assert told.configs[0]["data_files"] == [{"split": "test", "path": "data/test-*.parquet"}]
+    assert told.size_categories == ["n<1K"]
     assert "| Quantity and Count | attribute | 1 |" in card
     assert "| Krippendorff's alpha | 0.812 |" in card
     assert "| CC BY 4.0 | 5 |" in card
     assert "| not told | 1 |" in card
+
+
+def test_the_card_holds_no_markup_of_a_corpus_and_says_if_nobody_was_compared(tmp_path):
+    odd = {image: [Origin("x", "y", Rights('<b>"mine"</b> | \n: # yours'))] for image in "abcdef"}
+    write(tmp_path / "out", "hf", origins=odd)
+    card = (tmp_path / "out" / "README.md").read_text()
+
+    assert DatasetCard(card).data.license == ["other"]
+    assert '| &lt;b&gt;"mine"&lt;/b&gt; \\| : # yours | 6 |' in card
+    assert "How far annotators agree was not measured." in card
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
@@ -262,6 +288,49 @@ def test_nothing_is_exported_that_the_policy_does_not_allow(tmp_path, allowed, l
     assert record["left_out"] == left
     assert [one["reason"] for one in record["refused"]] == list(left)
     assert len(dataset_of(tmp_path / "out")) == 2 * (3 - sum(left.values()))
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_nothing_of_a_pair_that_is_refused_is_in_any_file(tmp_path, layout):
+    """Neither words nor pictures nor where they are from; that a pair was refused is told."""
+    kept, secret = (
+        both("ab"),
+        both("cd", question="Is it SECRET?", statement="SECRET", pattern=None, attribute="weight"),
+    )
+    secret[1] = replace(secret[1], statement="another SECRET")
+    hidden = [Origin("photos", "SECRET.png", Rights("CC0-1.0", "SECRET", "SECRET"))]
+    origins = ORIGINS | {"c": [hidden[0]._replace(rights=Rights(None, "SECRET", "SECRET"))]}
+    pairs = number_pairs([*kept, *secret])
+    policy = Policy(["known"])
+
+    def export(name, origins):
+        def check(pair):
+            return policy.object_to(pair, origins)
+
+        return write(tmp_path / name, layout, pairs=pairs, origins=origins, checks=[check])
+
+    found = [export("refused", origins), export("allowed", origins | {"c": hidden})]
+
+    assert [record["left_out"] for record in found] == [{"licence-unknown": 1}, {}]
+    pictures = [file_of(IMAGES[image])[0] for image in "cd"]
+    told = [b"SECRET", *pictures, *map(base64.b64encode, pictures)]
+    assert any(one in everything(tmp_path / "allowed") for one in told)
+    assert not any(one in everything(tmp_path / "refused") for one in told)
+    assert "1 pairs are left out" in (tmp_path / "refused" / "README.md").read_text()
+
+
+def everything(folder):
+    """Return all names and contents of a folder; tables unpacked, images beside as they are."""
+    found = []
+    for file in sorted(folder.rglob("*")):
+        found.append(file.relative_to(folder).as_posix().encode())
+        if file.suffix == ".parquet":
+            rows = pq.read_table(file).to_pylist()
+            found += [row["image"].pop("bytes") for row in rows]
+            found.append(repr(rows).encode())
+        elif file.is_file():
+            found.append(file.read_bytes())
+    return b"\n".join(found)
 
 
 def test_an_image_with_two_licences_is_allowed_only_if_both_are():
