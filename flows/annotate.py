@@ -146,7 +146,7 @@ def _listen(host: str, port: int | None, public_url: str | None) -> socket.socke
             raise ValueError(message)
         log.warning("served at %s, beyond this machine: let only the proxy reach it", host)
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listening = socket.socket(family)
+    listening = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)  # else asyncio waits
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listening.bind((host, PORT if port is None else port))
@@ -193,12 +193,19 @@ def _writing(
     selected = sum(row.selected for row in material.rows.values())
     rules = _rules(options, wanted=selected or len(material.rows), people=people)
 
-    def publish(state: State) -> Callable[[], None]:
+    written: Mapping[str, Any] | None = None
+
+    def publish(state: State) -> Callable[[], None] | None:
+        items = state.items()
+        if items is written:
+            return None
         rows, found = proposals_of(state, mining), checks_of(state, mining)
 
         def write() -> None:
+            nonlocal written
             proposals.upsert(db, rows)
             checks.upsert(db, found)
+            written = items
 
         return write
 

@@ -26,7 +26,9 @@ from tasks.annotation.state import Pairs, Rules, State, fold, said
 
 log = logging.getLogger(__name__)
 
-MOVE_EVERY_S: Final = 5.0
+MOVE_EVERY_S: Final = 60.0
+"""Each move is a version of the table with files of its own: an afternoon has some hundreds."""
+
 SERVER: Final = "server"
 """Who does what no person does."""
 

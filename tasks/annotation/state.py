@@ -10,13 +10,15 @@ once. So a server that applies them as they come has the state of one that reads
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeVar
 
 from storage.events import EventRow
 from storage.proposals import ProposalRow
 from tasks.annotation.acts import NO_PATTERN, WRITE, Draft
 from tasks.fingerprints import digest
 from tasks.people import named
+
+Found = TypeVar("Found")
 
 Pairs = Mapping[str, tuple[str, str]]
 """The two images of each pair."""
@@ -97,6 +99,8 @@ class State:
     choices: dict[str, dict[str, int | None]] = field(default_factory=lambda: defaultdict(dict))
     """By participant, then question."""
     rules: Rules | None = None
+    found: dict[object, Any] = field(default_factory=dict)
+    """What was found out about questions, until something changes how one stands."""
 
     def apply(self, event: EventRow) -> None:
         """Take in an event that is later than all before; one that is known changes nothing."""
@@ -105,10 +109,22 @@ class State:
         self.seen[event.event_id] = said(event)
         self.last_at = max(self.last_at, event.at)
         self.touched[event.who, event.subject] = event.at
+        if event.kind not in _PASSING:
+            self.found = {}
         _CHANGES[event.kind](self, event)
 
-    def items(self) -> dict[str, Item]:
+    def once(self, what: object, find: Callable[[], Found]) -> Found:
+        """Return what `find` finds; the same object until something changes how questions stand."""
+        if what not in self.found:
+            self.found[what] = find()
+        known: Found = self.found[what]
+        return known
+
+    def items(self) -> Mapping[str, Item]:
         """Return the questions that stand, by proposal id, in the order of pairs and writers."""
+        return self.once("items", self._items)
+
+    def _items(self) -> dict[str, Item]:
         found: dict[str, Item] = {}
         for pair in sorted(self.sheets):
             for who, sheet in sorted(self.sheets[pair].items()):
@@ -241,6 +257,9 @@ def _ordered(state: State, event: EventRow) -> None:
 def _configured(state: State, event: EventRow) -> None:
     state.rules = Rules(**event.body)
 
+
+_PASSING: Final = {"draft", "opened"}
+"""What changes nothing about how questions stand: what people do most."""
 
 _CHANGES: Final[Mapping[str, Callable[[State, EventRow], Any]]] = {
     "draft": _draft,
