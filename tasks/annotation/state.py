@@ -99,7 +99,7 @@ class State:
     choices: dict[str, dict[str, int | None]] = field(default_factory=lambda: defaultdict(dict))
     """By participant, then question."""
     rules: Rules | None = None
-    found: dict[object, Any] = field(default_factory=dict)
+    found: dict[object, Any] = field(default_factory=dict, compare=False)
     """What was found out about questions, until something changes how one stands."""
 
     def apply(self, event: EventRow) -> None:
