@@ -190,8 +190,7 @@ def _writing(
         raise ValueError(message)
     mining, corpora = ended.mining, list(ended.settings["corpora"])
     material = Material(db, mining, corpora)
-    selected = sum(row.selected for row in material.rows.values())
-    rules = _rules(options, wanted=selected or len(material.rows), people=people)
+    rules = _rules(options, wanted=material.wanted, people=people)
 
     written: Mapping[str, Any] | None = None
 
@@ -210,7 +209,7 @@ def _writing(
         return write
 
     desk = Desk(db, folder, mining, material.pairs, rules, publish=publish)
-    return desk, Writing(desk, material, people), corpora
+    return desk, Writing(desk, material, people, options.pairs), corpora
 
 
 def _rules(options: argparse.Namespace, *, wanted: int, people: People) -> Rules:

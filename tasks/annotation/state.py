@@ -113,6 +113,13 @@ class State:
             self.found = {}
         _CHANGES[event.kind](self, event)
 
+    def follow(self, pairs: Pairs) -> None:
+        """Go on with other pairs; what was done about one that is gone counts when it is back."""
+        self.pairs, self.found = pairs, {}
+        for pair, people in self.sheets.items():
+            for sheet in people.values():
+                _name(sheet, pair, pairs.get(pair))
+
     def once(self, what: object, find: Callable[[], Found]) -> Found:
         """Return what `find` finds; the same object until something changes how questions stand."""
         if what not in self.found:
@@ -128,7 +135,7 @@ class State:
         found: dict[str, Item] = {}
         for pair in sorted(self.sheets):
             for who, sheet in sorted(self.sheets[pair].items()):
-                if sheet.proposal_id is None or sheet.written is None:
+                if sheet.proposal_id is None or sheet.written is None or pair not in self.pairs:
                     continue
                 before = found.get(sheet.proposal_id)
                 writers = (*(before.writers if before else ()), who)
@@ -200,12 +207,14 @@ def _written(state: State, event: EventRow) -> None:
     sheet = state._sheet(event)
     sheet.draft = sheet.written = Draft.model_validate(event.body)
     sheet.skipped, sheet.was_written = None, True
-    images = state.pairs.get(event.subject)
-    if images is None:  # the pair has left the mining
-        sheet.proposal_id = None
-        return
-    row = proposal_of(event.mining, event.who, event.subject, images, sheet.written)
-    sheet.proposal_id = row.proposal_id
+    sheet.proposal_id = None
+    _name(sheet, event.subject, state.pairs.get(event.subject))
+
+
+def _name(sheet: Sheet, pair: str, images: tuple[str, str] | None) -> None:
+    """Name what was written, unless the pair has left the mining."""
+    if sheet.written is not None and sheet.proposal_id is None and images is not None:
+        sheet.proposal_id = proposal_of("", "", pair, images, sheet.written).proposal_id
 
 
 def _skipped(state: State, event: EventRow) -> None:
@@ -251,7 +260,9 @@ def _opened(state: State, event: EventRow) -> None:
 
 
 def _ordered(state: State, event: EventRow) -> None:
-    state.orders.setdefault(event.who, tuple(event.body["questions"]))
+    """Put questions that are new at the end: an order that was begun stays as it is."""
+    known = state.orders.get(event.who, ())
+    state.orders[event.who] = tuple(dict.fromkeys((*known, *event.body["questions"])))
 
 
 def _configured(state: State, event: EventRow) -> None:

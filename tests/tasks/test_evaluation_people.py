@@ -119,8 +119,22 @@ def test_a_participant_gets_what_is_not_answered_and_may_change_an_answer():
     state = fold(acts.events, {})
     first, second = sorted(answers_of(state, MINED, {"ada"}), key=lambda row: row.choice is None)
 
-    assert next_question(state, "ada") == names[2]
+    assert next_question(state, "ada", names) == names[2]
     assert (first.response, first.choice, first.model) == ("yes", "yes", "people:ada")
     assert (second.response, second.choice, second.failure) == (CANNOT_TELL, None, None)
     assert isinstance(first, AnswerRow)
     assert answers_of(state, MINED, set()) == []
+
+
+def test_questions_that_come_and_go_leave_the_order_of_the_others_and_are_asked_last_or_not():
+    acts = Acts()
+    acts("ada", "ordered", "", seed="s", questions=["a", "b", "c"])
+    acts("ada", "chosen", "a", choice=1)
+    acts("ada", "ordered", "", seed="t", questions=["c", "e", "d"])
+
+    state = fold(acts.events, {})
+
+    assert state.orders["ada"] == ("a", "b", "c", "e", "d")
+    assert next_question(state, "ada", {"a", "c", "d", "e"}) == "c"
+    assert next_question(state, "ada", {"a", "d"}) == "d"
+    assert next_question(state, "ada", {"a"}) is None

@@ -41,6 +41,30 @@ export class Outbox {
     return acts;
   }
 
+  // Acts about other pairs, kept when the server was started again for these.
+  async sendOthers() {
+    for (const name of Object.keys(localStorage)) {
+      const [prefix, mining, who] = name.split(":");
+      if (prefix !== PREFIX || who !== this.who || mining === this.mining) continue;
+      let acts = JSON.parse(localStorage.getItem(name));
+      while (acts.length) {
+        if (!(await this.post(mining, acts.slice(0, AT_ONCE))).ok) break; // the next start tries again
+        acts = acts.slice(AT_ONCE);
+        if (acts.length) localStorage.setItem(name, JSON.stringify(acts));
+        else localStorage.removeItem(name);
+      }
+    }
+  }
+
+  post(mining, acts) {
+    return fetch("/api/acts", {
+      method: "POST",
+      headers: { "Content-Type": "application/json" },
+      body: JSON.stringify({ who: this.who, mining, acts }),
+      signal: AbortSignal.timeout(20000),
+    });
+  }
+
   keep() {
     if (this.acts.length) localStorage.setItem(this.name, JSON.stringify(this.acts));
     else localStorage.removeItem(this.name);
@@ -83,12 +107,7 @@ export class Outbox {
     this.sending = acts.length;
     let problem = null, refused = [];
     try {
-      const answer = await fetch("/api/acts", {
-        method: "POST",
-        headers: { "Content-Type": "application/json" },
-        body: JSON.stringify({ who: this.who, mining: this.mining, acts }),
-        signal: AbortSignal.timeout(20000),
-      });
+      const answer = await this.post(this.mining, acts);
       const told = await answer.json();
       if (answer.ok) refused = told.refused;
       else {

@@ -58,6 +58,7 @@ class Page {
       if (mode === "progress") view = await Progress.open(this);
       else {
         found = await post("/api/next", { mode, ...options });
+        if (found.mining !== this.about.mining) return await this.anew();
         view = found.mode ? MODES[mode][1](this, found) : this.nothing(mode);
       }
     } catch (error) {
@@ -78,6 +79,12 @@ class Page {
     this.count();
   }
 
+  // The server was started again for other pairs: what was typed about these is sent first.
+  async anew() {
+    await this.outbox.settled();
+    location.reload();
+  }
+
   nothing(mode) {
     return {
       element: el("div", { class: "empty" }, el("p", {}, NOTHING[mode]),
@@ -90,10 +97,11 @@ class Page {
   async count() {
     let found;
     try {
-      found = await get("/api/progress");
+      found = await get(`/api/progress?subject=${main.dataset.subject ?? ""}`);
     } catch {
       return; // the next time will do
     }
+    this.news(found);
     const place = document.getElementById("counts");
     if (this.tabs.study) {
       place.textContent = `${found.people[this.about.who]} of ${found.total} answered`;
@@ -113,6 +121,25 @@ class Page {
       counts.complete ? " \u00b7 complete" : "");
     this.badge("check", found.to_check);
     this.badge("adjudicate", found.disputes);
+  }
+
+  // What changed since this page was opened; nobody is taken away from what they do.
+  news(found) {
+    const more = this.pairs !== undefined && this.pairs !== found.pairs;
+    this.pairs = found.pairs;
+    let text = found.news ?? "", act = null;
+    if (found.mining !== this.about.mining) {
+      text = "This page works on other pairs now. What you type here is kept with the ones before.";
+      act = button("Go there", "", () => this.anew());
+    } else if (found.gone) {
+      text = "This pair is not among the mined ones any more. What you typed is kept.";
+      act = button("Take another", "", () => this.go("write"));
+    }
+    const place = document.getElementById("news");
+    place.hidden = !text;
+    if (place.firstChild?.textContent !== text) place.replaceChildren(el("span", {}, text), act ?? "");
+    if (more) toast(`A run has mined anew: there are ${found.pairs} pairs now.`);
+    if (more && main.dataset.mode === "nothing") this.go(this.mode);
   }
 
   badge(mode, count) {
@@ -171,6 +198,7 @@ async function begin() {
       await post("/enter", { token });
     }
     const page = new Page(await get("/api/about"));
+    page.outbox.sendOthers().catch(() => {}); // the next start tries again
     // What was left unsent comes first: it may end the pair that would be shown.
     await Promise.race([page.outbox.settled(), new Promise((done) => setTimeout(done, 3000))]);
     await page.go(page.about.modes[0] ?? "progress");

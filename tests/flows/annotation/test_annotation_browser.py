@@ -20,7 +20,7 @@ from tasks.annotation.outcome import (
     read_state,
     verdicts_of,
 )
-from tests.flows.annotation.site import MINING, Site, make_home
+from tests.flows.annotation.site import MINING, Site, make_home, mine
 
 expect.set_options(timeout=20_000)
 
@@ -233,10 +233,74 @@ def type_until_killed(page, field, site, text):
     return shown
 
 
-def asked(home, pair):
+def asked(home, pair, who="ada"):
     """The question as the disk has it."""
     db = Database(str(home / "store"))
-    return read_state(db, home, MINING).sheet("ada", pair).draft.question
+    return read_state(db, home, MINING).sheet(who, pair).draft.question
+
+
+def test_a_page_follows_what_is_mined_while_people_type_and_loses_no_draft(browser, home):
+    db, photos = Database(str(home / "store")), home.parent / "photos"
+    with Site(home, "--annotators", "ada", "grace") as site:
+        site.read_links()
+        with entered(browser, site, "ada") as ada, entered(browser, site, "grace") as grace:
+            first, second = (page.get_attribute("main", "data-subject") for page in (ada, grace))
+            for page in (ada, grace):
+                page.keyboard.press("q")
+                page.keyboard.type("Is there")
+                saved(page)
+            mined = mine(db, photos, range(1, 4))  # the first pair is gone, two are new
+            assert second in {row.pair_id for row in mined}
+            expect(ada.locator("#news")).to_contain_text("not among the mined ones any more")
+            expect(ada.locator("#toast")).to_contain_text("there are 3 pairs now")
+            for page in (ada, grace):
+                type_on(page.locator("[name=question]"), " a hat?")
+                saved(page)
+            expect(grace.locator("#news")).to_be_hidden()
+            assert asked(home, first) == asked(home, second, "grace") == "Is there a hat?"
+            ada.get_by_role("button", name="Take another").click()
+            expect(ada.locator("main")).not_to_have_attribute("data-subject", first)
+            assert ada.get_attribute("main", "data-subject") in {row.pair_id for row in mined}
+            expect(ada.locator("#counts")).to_contain_text("0 of 3 pairs")
+
+            mine(db, photos, range(2), mining="another")
+            expect(grace.locator("#news")).to_contain_text("A run has mined other pairs")
+            grace.context.set_offline(True)
+            type_on(grace.locator("[name=question]"), " Or a cap?")
+            site.stop()
+            site.start()
+            grace.context.set_offline(False)
+            saved(grace)
+            expect(grace.locator("#news")).to_contain_text("works on other pairs now")
+            grace.get_by_role("button", name="Go there").click()
+            expect(grace.locator("main")).not_to_have_attribute("data-subject", second)
+            expect(grace.locator("[name=question]")).to_have_value("")
+            assert asked(home, second, "grace") == "Is there a hat? Or a cap?"
+            mine(db, photos, range(4))
+            assert asked(home, first) == "Is there a hat?", "it is back"
+
+
+def test_what_was_typed_before_a_restart_on_other_pairs_is_sent_by_the_page_that_opens_then(
+    browser, home
+):
+    db = Database(str(home / "store"))
+    with Site(home, "--annotators", "ada") as site:
+        site.read_links()
+        with entered(browser, site, "ada") as page:
+            pair = page.get_attribute("main", "data-subject")
+            site.stop()
+            page.keyboard.press("q")
+            page.keyboard.type("Is it on?")
+            expect(page.locator("#save")).to_have_attribute("data-state", "offline")
+            other = page.context.new_page()
+            page.close()
+            mine(db, home.parent / "photos", range(2), mining="another")
+            site.start()
+            with other.expect_response("**/api/acts"):
+                other.goto(site.url)
+            in_mode(other, "write")
+            other.wait_for_function("Object.keys(localStorage).length === 0")
+            assert asked(home, pair) == "Is it on?"
 
 
 def test_participants_take_the_test_and_join_the_leaderboard(browser, home):

@@ -190,3 +190,19 @@ def test_a_question_that_is_taken_back_is_a_failed_proposal_and_a_skipped_pair_i
 def test_a_body_that_is_not_what_its_kind_holds_is_refused(kind, body, why):
     with pytest.raises(ValueError, match=r"\S"):
         pytest.fail(f"{why}: {read_body(kind, body)}")
+
+
+def test_what_was_asked_about_a_pair_that_leaves_the_mining_counts_again_when_it_is_back():
+    acts = Acts()
+    name = acts.write("ada", "p1")
+    acts.check("grace", name)
+    without = {pair: images for pair, images in PAIRS.items() if pair != "p1"}
+
+    here, away = fold(acts.events, PAIRS), fold(acts.events, without)
+    assert (list(here.items()), list(away.items())) == ([name], [])
+    here.follow(without)
+    away.follow(PAIRS)
+    assert (list(here.items()), list(away.items())) == ([], [name])
+    assert standings(away, Rules(wanted=1, checks=1)) == {name: "accepted"}
+    here.follow(PAIRS)
+    assert here == away == fold(acts.events, PAIRS)
