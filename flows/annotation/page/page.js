@@ -72,10 +72,11 @@ class Page {
       tab.setAttribute("aria-current", name === mode ? "page" : "false");
     }
     main.replaceChildren(view.element);
+    main.setAttribute("aria-label", this.tabs[mode].firstChild.textContent);
     main.dataset.mode = found && !found.mode ? "nothing" : mode;
     main.dataset.subject = found?.subject ?? "";
     scrollTo(0, 0);
-    document.activeElement?.blur();
+    main.focus({ preventScroll: true }); // screen readers go on from here, and letters act
     this.count();
   }
 
@@ -176,9 +177,9 @@ class Page {
     for (const [name, [text]] of Object.entries(all)) {
       texts.set(text, [...(texts.get(text) ?? []), ARROWS[name] ?? name]);
     }
-    const dialog = el("dialog", { class: "keys" }, el("h2", {}, "Keys"),
+    const dialog = el("dialog", { class: "keys", "aria-label": "Keys" }, el("h2", {}, "Keys"),
       el("dl", {}, [...texts].map(([text, names]) =>
-        el("div", {}, el("dt", {}, names.map((name) => key(name))), el("dd", {}, text)))),
+        el("div", {}, el("dt", {}, names.map((name) => el("kbd", {}, name))), el("dd", {}, text)))),
       button("Close", "Esc", () => dialog.close(), "primary"));
     dialog.addEventListener("close", () => dialog.remove());
     document.body.append(dialog);
