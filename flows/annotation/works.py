@@ -202,7 +202,7 @@ class Study:
         subject = asked.get("subject")
         name = next_question(state, who, self._rows) if subject is None else subject
         if name is None:
-            return {"mode": None, "total": len(self._rows)}
+            return {"mode": None, "total": len(self._rows), "before": order[-1]}
         if name not in order:
             raise HTTPException(403, f"this question was not given to {who}")
         return views.study_view(state, who, self._rows[name], order)

@@ -59,7 +59,7 @@ class Page {
       else {
         found = await post("/api/next", { mode, ...options });
         if (found.mining !== this.about.mining) return await this.anew();
-        view = found.mode ? MODES[mode][1](this, found) : this.nothing(mode);
+        view = found.mode ? MODES[mode][1](this, found) : this.nothing(mode, found);
       }
     } catch (error) {
       toast(error.status ? error.message : "No connection to the server; it is tried again.");
@@ -86,11 +86,14 @@ class Page {
     location.reload();
   }
 
-  nothing(mode) {
+  nothing(mode, found) {
+    const back = () => this.go(mode, { subject: found.before });
+    const look = () => this.go(mode);
     return {
-      element: el("div", { class: "empty" }, el("p", {}, NOTHING[mode]),
-        button("Look again", "r", () => this.go(mode), "primary")),
-      keys: { r: ["look again", () => this.go(mode)] },
+      element: el("div", { class: "empty" }, el("p", {}, NOTHING[mode]), found.before
+        ? button("Back to the last question", "b", back)
+        : button("Look again", "r", look, "primary")),
+      keys: found.before ? { b: ["back", back] } : { r: ["look again", look] },
       close() {},
     };
   }
