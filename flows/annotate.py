@@ -27,6 +27,7 @@ from filelock import FileLock, Timeout
 from flows.annotation.app import Page, Work
 from flows.annotation.desk import Desk
 from flows.annotation.guard import Guard
+from flows.annotation.patience import Patient
 from flows.annotation.people import People
 from flows.annotation.works import Study, Writing
 from flows.environment import apply, prefect_environment
@@ -116,6 +117,7 @@ def _serve(options: argparse.Namespace, settings: Settings, folder: Path) -> dic
         config = uvicorn.Config(
             Guard(page.app(), place.origins),
             access_log=False,
+            http=Patient,
             limit_concurrency=min(CONNECTIONS, _allow_files() - OTHER_FILES),
             log_level="warning",
             proxy_headers=False,

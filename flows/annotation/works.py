@@ -13,7 +13,7 @@ from starlette.exceptions import HTTPException
 
 from flows.annotation import views
 from flows.annotation.app import JSON
-from flows.annotation.desk import Desk
+from flows.annotation.desk import Desk, NotSavedError
 from flows.annotation.people import People
 from storage.questions import QuestionRow
 from tasks.annotation.acts import ADJUDICATE, CHECK, NO_PATTERN, TEXT_MAX, VERDICTS, WRITE
@@ -114,7 +114,13 @@ class Writing:
         return views.write_view(desk.state, who, pair) | cosines
 
     async def _open(self, who: str, mode: str, subject: str) -> None:
-        await self._desk.note(who, "opened", subject, {"mode": mode})
+        """Note that a person has this; one who had it before may look at it on a full disk too."""
+        known = who in self._desk.state.takers(mode, subject)
+        try:
+            await self._desk.note(who, "opened", subject, {"mode": mode})
+        except NotSavedError:
+            if not known:
+                raise
 
     async def told(self, who: str, subject: str) -> JSON:
         """Return what the corpus tells of a pair, and similar pairs that this person may see.

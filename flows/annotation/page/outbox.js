@@ -7,6 +7,7 @@ const PREFIX = "mmvp-outbox";
 const WAIT_MS = 200;
 const RETRY_MS = [1000, 2000, 4000, 8000];
 const AT_ONCE = 50;
+export const NO_CONNECTION = "no connection";
 
 export function newId() {
   const bytes = crypto.getRandomValues(new Uint8Array(16));
@@ -66,8 +67,12 @@ export class Outbox {
   }
 
   keep() {
-    if (this.acts.length) localStorage.setItem(this.name, JSON.stringify(this.acts));
-    else localStorage.removeItem(this.name);
+    if (!this.acts.length) return localStorage.removeItem(this.name);
+    try {
+      localStorage.setItem(this.name, JSON.stringify(this.acts));
+    } catch {
+      // No room in this browser: it is sent all the same.
+    }
   }
 
   // A draft that nobody has sent yet makes way for the one that follows it.
@@ -82,7 +87,7 @@ export class Outbox {
     }
     const { event_id } = this.acts[this.acts.length - 1];
     this.keep();
-    this.tell(this.failures ? "offline" : "saving");
+    this.tell(this.failures ? "offline" : "saving", this.problem);
     if (!this.timer) this.timer = setTimeout(() => this.send(), this.failures ? 1000 : WAIT_MS);
     return event_id;
   }
@@ -115,7 +120,7 @@ export class Outbox {
         this.stopped = [401, 403, 409].includes(answer.status);
       }
     } catch {
-      problem = "no connection";
+      problem = NO_CONNECTION;
     }
     this.sending = 0;
     if (problem !== null) this.again(problem);
@@ -124,6 +129,7 @@ export class Outbox {
 
   again(problem) {
     this.failures += 1;
+    this.problem = problem;
     this.tell(this.stopped ? "stopped" : "offline", problem);
     if (this.stopped) return;
     const wait = RETRY_MS[Math.min(this.failures, RETRY_MS.length) - 1];
@@ -133,6 +139,7 @@ export class Outbox {
 
   done(acts, refused) {
     this.failures = 0;
+    this.problem = "";
     const sent = new Set(acts.map((act) => act.event_id));
     this.acts = this.acts.filter((act) => !sent.has(act.event_id));
     this.keep();

@@ -3,7 +3,7 @@
 import { get, post } from "/static/api.js";
 import { Check, Dispute } from "/static/check.js";
 import { button, el, key, share, toast } from "/static/dom.js";
-import { Outbox } from "/static/outbox.js";
+import { NO_CONNECTION, Outbox } from "/static/outbox.js";
 import { Progress } from "/static/progress.js";
 import { Study } from "/static/study.js";
 import { Write } from "/static/write.js";
@@ -21,6 +21,7 @@ const NOTHING = {
   study: "You have answered every question. Thank you!",
 };
 const SAID = { saved: "Saved", saving: "Saving\u2026", offline: "Offline, kept here", stopped: "Not saved" };
+const UNSAVED = "Not saved yet, kept here";
 const ARROWS = { ArrowLeft: "\u2190", ArrowRight: "\u2192", ArrowUp: "\u2191", ArrowDown: "\u2193" };
 const REFRESH_MS = 10000;
 
@@ -44,7 +45,9 @@ class Page {
 
   saving = (state, problem) => {
     const place = document.getElementById("save");
-    place.textContent = SAID[state];
+    const told = state === "offline" && problem && problem !== NO_CONNECTION;
+    place.textContent = told ? UNSAVED : SAID[state];
+    if (told && place.title !== problem) toast(`Not saved: ${problem}. It is tried again.`);
     place.title = problem;
     place.dataset.state = state;
     if (state === "stopped") toast(problem);
@@ -62,8 +65,12 @@ class Page {
         view = found.mode ? MODES[mode][1](this, found) : this.nothing(mode, found);
       }
     } catch (error) {
-      toast(error.status ? error.message : "No connection to the server; it is tried again.");
-      if (!error.status) setTimeout(() => this.mode === undefined && this.go(mode, options), 2000);
+      const passing = !error.status || error.status === 503;
+      const told = error.status ? error.message : "No connection to the server";
+      toast(passing ? `${told}; it is tried again.` : told);
+      if (this.mode !== undefined) return;
+      stop(`The page cannot start: ${told}.`);
+      if (passing) setTimeout(() => this.mode === undefined && this.go(mode, options), 2000);
       return;
     }
     this.view?.close();

@@ -90,7 +90,7 @@ def path_row(corpus, file, image, number):
         path=str(file),
         image=image,
         label=None,
-        caption=f"picture {number}",
+        caption=f"picture {number} <img src=x onerror=alert(1)>",
         attributes=paths.attributes_json({"place": "left" if number % 2 else "right"}),
         size_bytes=1,
         mtime_ns=1,

@@ -6,6 +6,7 @@ import re
 import shutil
 from contextlib import contextmanager
 
+import psutil
 import pytest
 from PIL import Image, ImageStat
 from playwright.sync_api import expect, sync_playwright
@@ -210,6 +211,28 @@ def test_no_keystroke_that_was_shown_as_saved_is_lost(browser, home):
             site.start()
 
 
+def test_a_full_disk_is_told_and_what_was_typed_is_saved_once_there_is_room(browser, home):
+    with Site(home, "--annotators", "ada") as site:
+        site.read_links()
+        server = psutil.Process(site.process.pid)
+        with entered(browser, site, "ada") as page:
+            pair = page.get_attribute("main", "data-subject")
+            page.keyboard.press("q")
+            page.keyboard.type("Is")
+            saved(page)
+            before = server.rlimit(psutil.RLIMIT_FSIZE)
+            server.rlimit(psutil.RLIMIT_FSIZE, (64, before[1]))  # no file grows any more
+            type_on(page.locator("[name=question]"), " there")
+            expect(page.locator("#save")).to_contain_text("Not saved yet, kept here")
+            expect(page.locator("#toast")).to_contain_text("the disk does not take it")
+            page.reload()
+            expect(page.locator("[name=question]")).to_have_value("Is there")
+            assert asked(home, pair) == "Is"
+            server.rlimit(psutil.RLIMIT_FSIZE, before)
+            saved(page)
+            assert asked(home, pair) == "Is there"
+
+
 def type_on(field, text):
     """Type at the end of what is there."""
     field.press("End")
@@ -381,7 +404,8 @@ def test_zoom_is_at_the_same_place_in_both_images_and_flicker_shows_one(browser,
         expect(page.locator(".told")).to_contain_text("place")
 
 
-MARKUP = '<img src=x onerror="alert(1)"><script>alert(2)</script> {{7*7}}'
+LONG = "Rindfleischetikettierung" * 9
+MARKUP = f'{LONG} <img src=x onerror="alert(1)"><script>alert(2)</script> {{{{7*7}}}}'
 
 
 def test_markup_is_text_and_the_page_fits_a_phone_in_both_themes(browser, shared):
