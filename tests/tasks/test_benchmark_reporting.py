@@ -223,6 +223,7 @@ def test_people_stand_on_the_leaderboard_each_and_by_their_mean(filled, tmp_path
 
     (mean,) = [row for row in results.scores if row.model == "people" and row.pattern is None]
     assert "people, their mean" in page
+    assert stage.gather(context).models == 5
     assert mean.pair_accuracy == pytest.approx(2 / 3)
     assert mean.question_accuracy == pytest.approx((1 + 1 + 0.5) / 3)
     assert mean.pair_low < 1 / 3 < mean.pair_high
