@@ -84,13 +84,18 @@ def add_run(db, corpus, mining=MINING):
     )
 
 
+def caption_of(number):
+    """A caption as a web page may have it."""
+    return f"picture {number} <img src=x onerror=alert(1)>"
+
+
 def path_row(corpus, file, image, number):
     return PathRow(
         corpus=corpus,
         path=str(file),
         image=image,
         label=None,
-        caption=f"picture {number} <img src=x onerror=alert(1)>",
+        caption=caption_of(number),
         attributes=paths.attributes_json({"place": "left" if number % 2 else "right"}),
         size_bytes=1,
         mtime_ns=1,
