@@ -9,8 +9,11 @@ import uuid
 
 import httpx
 import pytest
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
 from starlette.responses import JSONResponse
 
+from flows.annotation import guard
 from flows.annotation.desk import Desk
 from flows.annotation.guard import Guard
 from flows.cli import build_parser
@@ -359,6 +362,30 @@ def test_half_requests_keep_nobody_out_and_are_closed(site):
     for half in halves:
         assert half.recv(1) == b"", "the server hangs up"
         half.close()
+
+
+def test_a_body_that_stops_coming_is_not_waited_for(monkeypatch):
+    monkeypatch.setattr(guard, "BODY_S", 0.05)
+    answers = []
+
+    async def page(scope, receive, send):
+        with pytest.raises(HTTPException) as refused:
+            await Request(scope, receive).json()
+        answers.append(refused.value.status_code)
+        await JSONResponse({})(scope, receive, send)
+
+    async def half():
+        yield b'{"who":'
+        await asyncio.sleep(3600)
+
+    async def post():
+        served = httpx.ASGITransport(Guard(page, ["http://127.0.0.1"]))
+        headers = {"Origin": "http://127.0.0.1", "Content-Type": "application/json"}
+        async with httpx.AsyncClient(transport=served, headers=headers) as client:
+            await client.post("http://127.0.0.1/", content=half())
+
+    asyncio.run(post())
+    assert answers == [408]
 
 
 @pytest.mark.parametrize(
