@@ -27,6 +27,7 @@ from filelock import FileLock, Timeout
 from flows.annotation.app import Page, Work
 from flows.annotation.desk import Desk
 from flows.annotation.guard import Guard
+from flows.annotation.patience import Patient
 from flows.annotation.people import People
 from flows.annotation.works import Study, Writing
 from flows.environment import apply, prefect_environment
@@ -116,6 +117,7 @@ def _serve(options: argparse.Namespace, settings: Settings, folder: Path) -> dic
         config = uvicorn.Config(
             Guard(page.app(), place.origins),
             access_log=False,
+            http=Patient,
             limit_concurrency=min(CONNECTIONS, _allow_files() - OTHER_FILES),
             log_level="warning",
             proxy_headers=False,
@@ -146,7 +148,7 @@ def _listen(host: str, port: int | None, public_url: str | None) -> socket.socke
             raise ValueError(message)
         log.warning("served at %s, beyond this machine: let only the proxy reach it", host)
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listening = socket.socket(family)
+    listening = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)  # else asyncio waits
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listening.bind((host, PORT if port is None else port))
@@ -190,20 +192,26 @@ def _writing(
         raise ValueError(message)
     mining, corpora = ended.mining, list(ended.settings["corpora"])
     material = Material(db, mining, corpora)
-    selected = sum(row.selected for row in material.rows.values())
-    rules = _rules(options, wanted=selected or len(material.rows), people=people)
+    rules = _rules(options, wanted=material.wanted, people=people)
 
-    def publish(state: State) -> Callable[[], None]:
+    written: Mapping[str, Any] | None = None
+
+    def publish(state: State) -> Callable[[], None] | None:
+        items = state.items()
+        if items is written:
+            return None
         rows, found = proposals_of(state, mining), checks_of(state, mining)
 
         def write() -> None:
+            nonlocal written
             proposals.upsert(db, rows)
             checks.upsert(db, found)
+            written = items
 
         return write
 
     desk = Desk(db, folder, mining, material.pairs, rules, publish=publish)
-    return desk, Writing(desk, material, people), corpora
+    return desk, Writing(desk, material, people, options.pairs), corpora
 
 
 def _rules(options: argparse.Namespace, *, wanted: int, people: People) -> Rules:

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import pyarrow as pa
 
+from storage import fragments
 from storage.database import Database, TableSpec, any_of
 
 SPEC: Final = TableSpec(
@@ -69,6 +70,11 @@ def add(db: Database, rows: Iterable[EventRow]) -> None:
     ]
     if values:
         db.insert(SPEC, pa.Table.from_pylist(values, schema=SPEC.schema))
+
+
+def clean(db: Database) -> None:
+    """Remove versions before the latest, and join the small files that commits leave."""
+    fragments.clean(db, SPEC, alone=False)
 
 
 def read(db: Database, mining: str) -> list[EventRow]:

@@ -106,7 +106,7 @@ def unpin(db: Database, spec: TableSpec, tag: str) -> None:
             tags.delete(tag)
 
 
-def clean(db: Database, spec: TableSpec) -> None:
+def clean(db: Database, spec: TableSpec, *, alone: bool = True) -> None:
     """Remove all but the latest and the pinned versions, then join small fragments.
 
     In this order, since somebody may be about to read what is the latest version now.
@@ -114,7 +114,8 @@ def clean(db: Database, spec: TableSpec) -> None:
     Files that no version names go too. They are either what killed workers left or what workers
     are about to commit, and nothing tells which; so call this when none writes to the table. On a
     local disk the run's lock sees to that. A remote store's lock holds on one machine only, so
-    there a file has to be seven days old to go, which is Lance's own rule.
+    there, and where the caller is not `alone`, a file has to be seven days old to go, which is
+    Lance's own rule.
     """
     latest = db.version(spec)
     if not latest:
@@ -123,7 +124,7 @@ def clean(db: Database, spec: TableSpec) -> None:
     with db.clear_errors("write"):
         dataset.cleanup_old_versions(
             older_than=timedelta(0),
-            delete_unverified=not db.is_remote,
+            delete_unverified=alone and not db.is_remote,
             error_if_tagged_old_versions=False,
         )
         small = sum(f.count_rows() < BATCH_ROWS for f in dataset.get_fragments())

@@ -26,6 +26,7 @@ from tasks.evaluation.rows import PUBLISHED
 from tasks.evaluation.ways import about
 from tasks.evidence import evidence_of
 from tasks.patterns import PATTERNS
+from tasks.people import PEOPLE
 from tasks.report import (
     AskedPair,
     ModelComparison,
@@ -169,6 +170,8 @@ def _labels(found: Findings) -> dict[tuple[str, str], str]:
     for row in found.scores:
         if row.seed is not None:
             said = label_of(row.features, row.ssl_share, encoders.get(row.model, {}))
+        elif row.model == PEOPLE:
+            said = "people, their mean"
         else:
             said = encoder_label(row.model)
             if row.protocol == MMVP_VLM:
@@ -196,7 +199,9 @@ def _asked_pairs(found: Findings, main: str, key: str) -> list[AskedPair]:
             by_pair[row.pair_id, row.attribute].append(_keyed(row, key))
     given = {row.name: row for row in found.answers}
     asked = dict.fromkeys(
-        (row.model, row.protocol) for row in found.scores if row.benchmark == main
+        (row.model, row.protocol)
+        for row in found.scores
+        if row.benchmark == main and row.model != PEOPLE  # a mean says nothing
     )
     return [
         AskedPair(

@@ -7,8 +7,7 @@ Keep out: what people do (`tasks.annotation`), how they score (`tasks.evaluation
 from typing import Final
 
 PEOPLE: Final = "people"
-"""One image at a time, two options, no time limit."""
-
+"""One image at a time, two options, no time limit. As a model: all who took a whole test."""
 
 BY_PEOPLE: Final = "people:"
 """What the name of a person begins with, where models have names."""

@@ -5,6 +5,7 @@ Keep out: what every request must be like (`guard`), the state (`desk`), forms o
 """
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -18,8 +19,11 @@ from starlette.routing import Route
 
 from flows.annotation.desk import Desk, NotSavedError
 from flows.annotation.people import People
+from storage.database import StoreError
 from tasks.annotation.pictures import Pictures
 from tasks.images import RefusedImageError
+
+log = logging.getLogger(__name__)
 
 PAGE: Final = Path(__file__).parent / "page"
 TYPES: Final = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
@@ -28,6 +32,7 @@ FILES: Final[Mapping[str, str]] = {
 }
 ACTS_AT_ONCE: Final = 200
 DAYS: Final = 30
+LOOK_EVERY_S: Final = 5.0
 
 JSON = dict[str, Any]
 
@@ -48,8 +53,11 @@ class Work(Protocol):
     async def told(self, who: str, subject: str) -> JSON:
         """Return what is known of a subject beside what people did, as far as it may be shown."""
 
-    def progress(self, who: str, *, whole: bool) -> JSON:
-        """Return how far all are, as the page shows it."""
+    async def look(self) -> None:
+        """Take in what changed in the store."""
+
+    def progress(self, who: str, *, whole: bool, subject: str = "") -> JSON:
+        """Return how far all are, as the page shows it that shows a subject."""
 
     def summary(self) -> JSON:
         """Return how far all are, as the command prints it."""
@@ -70,7 +78,10 @@ class Page:
         @asynccontextmanager
         async def open_desk(_app: Starlette) -> AsyncIterator[None]:
             await self.desk.open()
+            looking = asyncio.create_task(self._look_for_ever())
             yield
+            looking.cancel()
+            await asyncio.gather(looking, return_exceptions=True)
             await self.desk.close()
 
         def api(answer: Callable[[str, Request], Awaitable[Response]]) -> Any:
@@ -94,6 +105,14 @@ class Page:
         ]
         errors: Any = {HTTPException: _http_error, NotSavedError: _not_saved}
         return Starlette(routes=routes, lifespan=open_desk, exception_handlers=errors)
+
+    async def _look_for_ever(self) -> None:
+        while True:
+            await asyncio.sleep(LOOK_EVERY_S)
+            try:
+                await self.work.look()
+            except (StoreError, NotSavedError, OSError, RuntimeError) as error:
+                log.warning("what was mined since cannot be read yet: %s", error)
 
     def _who(self, request: Request) -> str:
         who = self.people.whose(request.cookies.get(self.cookie, ""))
@@ -135,22 +154,27 @@ class Page:
         return JSONResponse({"who": who} | self.work.about(who))
 
     async def _progress(self, who: str, request: Request) -> Response:
-        return JSONResponse(self.work.progress(who, whole="whole" in request.query_params))
+        asked = request.query_params
+        found = self.work.progress(who, whole="whole" in asked, subject=asked.get("subject", ""))
+        return JSONResponse(found | {"mining": self.desk.mining})
 
     async def _told(self, who: str, request: Request) -> Response:
         subject = request.path_params["subject"]
         return JSONResponse(await self.work.told(who, subject))
 
     async def _next(self, who: str, request: Request) -> Response:
-        return JSONResponse(await self.work.next(who, await _body(request)))
+        found = await self.work.next(who, await _body(request))
+        return JSONResponse(found | {"mining": self.desk.mining})
 
     async def _acts(self, who: str, request: Request) -> Response:
         body = await _body(request)
         if body.get("who") != who:
             raise HTTPException(403, f"these acts are not {who}'s; open your own link again")
-        if body.get("mining") != self.desk.mining:
-            raise HTTPException(409, "the page shows other pairs now; load it again")
-        refused = await self.desk.take(who, _acts_of(body.get("acts")))
+        try:
+            acts, mining = _acts_of(body.get("acts")), str(body.get("mining"))
+            refused = await self.desk.take(who, acts, mining)
+        except ValueError as error:
+            raise HTTPException(409, str(error)) from error
         return JSONResponse({"refused": [one._asdict() for one in refused]})
 
     async def _image(self, _who: str, request: Request) -> Response:

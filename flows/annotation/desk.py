@@ -21,12 +21,15 @@ from storage.database import Database, StoreError
 from storage.events import EventRow
 from tasks.annotation.acts import NOTES, Body, read_body
 from tasks.annotation.journal import Journal, read_all
+from tasks.annotation.outcome import pairs_in_order, rules_of
 from tasks.annotation.permission import allow
 from tasks.annotation.state import Pairs, Rules, State, fold, said
 
 log = logging.getLogger(__name__)
 
-MOVE_EVERY_S: Final = 5.0
+MOVE_EVERY_S: Final = 60.0
+"""Each move is a version of the table with files of its own: an afternoon has some hundreds."""
+
 SERVER: Final = "server"
 """Who does what no person does."""
 
@@ -67,6 +70,7 @@ class Desk:
         self._journal = Journal(folder)
         self._journal.move_to(db)
         self.state = self._read()
+        self._others: dict[str, State] = {}
         self._publish = publish
         self._waiting: list[tuple[list[EventRow], asyncio.Future[None]]] = []
         self._wake = asyncio.Event()
@@ -93,6 +97,17 @@ class Desk:
         self._disk.shutdown()
         self._journal.close()
 
+    async def follow(self, pairs: Pairs, rules: Rules) -> None:
+        """Go on with other pairs of the same mining; what was done about those that stay counts.
+
+        Raises:
+            NotSavedError: if the disk does not take the rules.
+        """
+        self.pairs, self.rules = pairs, rules
+        self.state.follow(pairs)
+        if self.state.rules != rules:
+            await self.note(SERVER, "configured", "", rules._asdict())
+
     def now(self) -> int:
         """Return microseconds since the epoch, always more than any event has."""
         return max(time.time_ns() // 1000, self.state.last_at + 1)
@@ -104,36 +119,57 @@ class Desk:
             NotSavedError: if the disk does not take it.
         """
         checked = NOTES[kind].model_validate(dict(body))
-        event = self._event(uuid.uuid4().hex, who, kind, subject, checked)
+        event = self._event(self.state, self.mining, uuid.uuid4().hex, who, kind, subject, checked)
         self.state.apply(event)
         await self._save([event])
 
-    async def take(self, who: str, acts: Sequence[Mapping[str, Any]]) -> list[Refusal]:
+    async def take(self, who: str, acts: Sequence[Mapping[str, Any]], mining: str) -> list[Refusal]:
         """Store acts of a person in their order; when this returns, those not refused are safe.
 
-        An act that is stored already counts as stored, not as a second one.
+        An act that is stored already counts as stored, not as a second one. The acts may be about
+        another mining, which a page was open for before this server was started again.
 
         Raises:
             NotSavedError: if the disk does not take them.
+            ValueError: if nobody has done anything about that mining.
         """
+        state = await self._state_of(mining)
         new: list[EventRow] = []
         refused: list[Refusal] = []
         for act in acts:
             event_id = str(act.get("event_id"))
             try:
-                event = self._checked(who, event_id, act)
+                event = self._checked(state, mining, who, event_id, act)
             except ValidationError as error:
                 refused.append(Refusal(event_id, "; ".join(e["msg"] for e in error.errors())))
             except ValueError as error:
                 refused.append(Refusal(event_id, str(error)))
             else:
-                if event.event_id not in self.state.seen:
-                    self.state.apply(event)
+                if event.event_id not in state.seen:
+                    state.apply(event)
                     new.append(event)
         await self._save(new)
         return refused
 
-    def _checked(self, who: str, event_id: str, act: Mapping[str, Any]) -> EventRow:
+    async def _state_of(self, mining: str) -> State:
+        if mining == self.mining:
+            return self.state
+        if mining not in self._others:
+            found = await asyncio.to_thread(self._read_other, mining)
+            self._others.setdefault(mining, found)
+        return self._others[mining]
+
+    def _read_other(self, mining: str) -> State:
+        rows = read_all(self.db, self.folder, mining)
+        if not rows:
+            message = "the page shows other pairs now; load it again"
+            raise ValueError(message)
+        pairs = {row.pair_id: (row.image_a, row.image_b) for row in pairs_in_order(self.db, mining)}
+        return fold(rows, pairs)
+
+    def _checked(
+        self, state: State, mining: str, who: str, event_id: str, act: Mapping[str, Any]
+    ) -> EventRow:
         kind, subject = act.get("kind"), act.get("subject")
         if len(event_id) != 32 or not _HEX.issuperset(event_id):
             message = f"an event's id is 32 hex digits, found {event_id[:40]!r}"
@@ -142,20 +178,30 @@ class Desk:
             message = "an act has a kind and a subject"
             raise ValueError(message)
         body = read_body(kind, act.get("body"))
-        event = self._event(event_id, who, kind, subject, body)
-        before = self.state.seen.get(event_id)
+        event = self._event(state, mining, event_id, who, kind, subject, body)
+        before = state.seen.get(event_id)
         if before is None:
-            allow(self.state, self.rules, who, kind, subject, body)
+            rules = self.rules if state is self.state else rules_of(state)
+            allow(state, rules, who, kind, subject, body)
         elif before != said(event):
             message = f"event {event_id} is stored already and says something else"
             raise ValueError(message)
         return event
 
-    def _event(self, event_id: str, who: str, kind: str, subject: str, body: Body) -> EventRow:
+    def _event(
+        self,
+        state: State,
+        mining: str,
+        event_id: str,
+        who: str,
+        kind: str,
+        subject: str,
+        body: Body,
+    ) -> EventRow:
         return EventRow(
             event_id=event_id,
-            mining=self.mining,
-            at=self.now(),
+            mining=mining,
+            at=max(self.now(), state.last_at + 1),
             who=who,
             kind=kind,
             subject=subject,
@@ -193,7 +239,7 @@ class Desk:
         """Forget what the disk did not take, and what came after it."""
         log.error("events cannot be saved in %s: %s", self.folder, error)
         group, self._waiting = [*group, *self._waiting], []
-        self.state = self._read()
+        self.state, self._others = self._read(), {}
         _tell(group, NotSavedError(f"the disk does not take it: {error.strerror or error}"))
 
     def _read(self) -> State:

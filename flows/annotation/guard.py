@@ -8,6 +8,7 @@ address of this machine. So the host must be ours, and what changes anything mus
 page. A body that is too large is refused before it is read.
 """
 
+import asyncio
 from collections.abc import Collection
 from typing import Final
 
@@ -17,6 +18,9 @@ from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 BODY_BYTES_MAX: Final = 512 * 1024
+
+BODY_S: Final = 20
+"""How long each part of a body may take to arrive."""
 
 TOO_LARGE: Final = f"at most {BODY_BYTES_MAX:,} bytes are read at once"
 CLOSE: Final = {"Connection": "close"}
@@ -38,6 +42,7 @@ POLICY: Final = "; ".join(
 HEADERS: Final = {
     "Content-Security-Policy": POLICY,
     "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
     "Referrer-Policy": "no-referrer",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
@@ -96,12 +101,15 @@ class Guard:
 
 
 def _limited(receive: Receive) -> Receive:
-    read = 0
+    read, more = 0, True
 
     async def receive_some() -> Message:
-        nonlocal read
-        message = await receive()
-        read += len(message.get("body", b""))
+        nonlocal read, more
+        try:
+            message = await asyncio.wait_for(receive(), BODY_S if more else None)
+        except TimeoutError as error:
+            raise HTTPException(408, "the rest did not come in time", headers=CLOSE) from error
+        read, more = read + len(message.get("body", b"")), message.get("more_body", False)
         if read > BODY_BYTES_MAX:
             raise HTTPException(413, TOO_LARGE, headers=CLOSE)
         return message

@@ -5,7 +5,7 @@ Keep out: requests (`app`, beside this file); who gets what (`tasks.annotation.q
 """
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from storage.questions import QuestionRow
@@ -63,18 +63,20 @@ def dispute_view(state: State, who: str, item: Item) -> View:
     )
 
 
-def study_view(state: State, who: str, row: QuestionRow) -> View:
-    """Return one question of the study, about one image."""
-    order, given = state.orders[who], state.choices.get(who, {})
+def study_view(state: State, who: str, row: QuestionRow, order: Sequence[str]) -> View:
+    """Return one question of the study, about one image; `order` is what the person is asked."""
+    given = state.choices.get(who, {})
+    place = order.index(row.question_id)
     return {
         "mode": "study",
         "subject": row.question_id,
         "image": row.image,
         "question": row.question,
         "options": row.options,
-        "number": order.index(row.question_id) + 1,
+        "number": place + 1,
         "total": len(order),
-        "answered": len(given),
+        "answered": sum(name in given for name in order),
+        "before": order[place - 1] if place else None,
         "choice": given.get(row.question_id, "none yet"),
         "flag": state.flags.get(row.question_id, {}).get(who, ""),
     }
@@ -185,10 +187,10 @@ def _people(state: State) -> Mapping[str, Mapping[str, int]]:
     return {who: {what: count[who] for what, count in counts.items()} for who in names}
 
 
-def study_progress_view(state: State, people: Sequence[str], total: int) -> View:
-    """Return how many questions each participant has answered."""
+def study_progress_view(state: State, people: Sequence[str], asked: Collection[str]) -> View:
+    """Return how many of the questions each participant has answered."""
     return {
-        "total": total,
-        "people": {who: len(state.choices.get(who, {})) for who in people},
+        "total": len(asked),
+        "people": {who: sum(n in asked for n in state.choices.get(who, {})) for who in people},
         "flagged": sum(bool(state.flags.get(name)) for name in set().union(*state.orders.values())),
     }

@@ -5,6 +5,7 @@ Keep out: who gets what (`tasks.annotation.queue`), forms of answers (`views`, b
 """
 
 import asyncio
+import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -12,25 +13,56 @@ from starlette.exceptions import HTTPException
 
 from flows.annotation import views
 from flows.annotation.app import JSON
-from flows.annotation.desk import Desk
+from flows.annotation.desk import Desk, NotSavedError
 from flows.annotation.people import People
 from storage.questions import QuestionRow
 from tasks.annotation.acts import ADJUDICATE, CHECK, NO_PATTERN, TEXT_MAX, VERDICTS, WRITE
-from tasks.annotation.material import Material
+from tasks.annotation.material import Material, newer, versions
 from tasks.annotation.queue import next_check, next_dispute, next_pair
 from tasks.annotation.standing import OPEN, progress, standings
 from tasks.annotation.study import draw_order, next_question
 from tasks.fingerprints import digest
 from tasks.patterns import PATTERNS
 
+log = logging.getLogger(__name__)
+
 
 class Writing:
-    """Writing questions about pairs, checking those of others, settling disputes."""
+    """Writing questions about pairs, checking those of others, settling disputes.
 
-    def __init__(self, desk: Desk, material: Material, people: People) -> None:
-        self._desk, self._material, self._people = desk, material, people
-        self._order = list(material.rows)
-        self.images = material.images
+    The pairs are those that the mining has now: a run may find more while people are at work.
+    """
+
+    def __init__(self, desk: Desk, material: Material, people: People, wanted: int | None) -> None:
+        """Take the pairs; as many are wanted as are selected, if not so many as `wanted`."""
+        self._desk, self._people, self._wanted = desk, people, wanted
+        self._seen: Mapping[str, int] = {}
+        self._news = ""
+        self.images: set[str] = set()
+        self._show(material)
+
+    def _show(self, material: Material) -> None:
+        self._material, self._order = material, list(material.rows)
+        self.images |= material.images  # what somebody looks at stays in sight
+
+    async def look(self) -> None:
+        """Go on with the pairs that the mining has now, and tell of a newer one.
+
+        Raises:
+            StoreError: if the store cannot be read.
+        """
+        old, db = self._material, self._desk.db
+        seen = await asyncio.to_thread(versions, db)
+        if seen == self._seen:
+            return
+        new = await asyncio.to_thread(Material, db, old.mining, old.corpora)
+        self._news = await asyncio.to_thread(newer, db, old.mining)
+        if new.rows != old.rows:
+            log.info("the mining has %d pairs now, %d before", len(new.rows), len(old.rows))
+            rules = self._desk.rules._replace(wanted=self._wanted or new.wanted)
+            await self._desk.follow(new.pairs, rules)
+            self._show(new)
+        self._seen = seen
 
     def about(self, who: str) -> JSON:
         """Return the roles of a person and what can be chosen."""
@@ -82,7 +114,13 @@ class Writing:
         return views.write_view(desk.state, who, pair) | cosines
 
     async def _open(self, who: str, mode: str, subject: str) -> None:
-        await self._desk.note(who, "opened", subject, {"mode": mode})
+        """Note that a person has this; one who had it before may look at it on a full disk too."""
+        known = who in self._desk.state.takers(mode, subject)
+        try:
+            await self._desk.note(who, "opened", subject, {"mode": mode})
+        except NotSavedError:
+            if not known:
+                raise
 
     async def told(self, who: str, subject: str) -> JSON:
         """Return what the corpus tells of a pair, and similar pairs that this person may see.
@@ -115,10 +153,15 @@ class Writing:
             ],
         }
 
-    def progress(self, who: str, *, whole: bool) -> JSON:
-        """Return counts and agreement; `whole`: of each question, and the person's own pairs."""
+    def progress(self, who: str, *, whole: bool, subject: str = "") -> JSON:
+        """Return counts and agreement; `whole`: of each question, and the person's own pairs.
+
+        `gone` says that the pair `subject` has left the mining since the person got it.
+        """
         state, rules = self._desk.state, self._desk.rules
         found = views.progress_view(state, who, rules, self._desk.now())
+        gone = who in state.takers(WRITE, subject) and subject not in state.pairs
+        found |= {"news": self._news, "pairs": len(state.pairs), "gone": gone}
         if whole:
             found |= {
                 "questions": views.questions_view(state, who, rules),
@@ -147,34 +190,40 @@ class Study:
             "modes": ["study"],
             "text_max": TEXT_MAX,
             "total": len(self._rows),
-            "answered": len(self._desk.state.choices.get(who, {})),
         }
 
     async def next(self, who: str, asked: Mapping[str, Any]) -> JSON:
-        """Return the next question, or that of `subject` again; the order is drawn at the first."""
+        """Return the next question, or that of `subject` again.
+
+        The order is drawn at the first; questions that the benchmark has gained since follow it.
+        """
         state = self._desk.state
-        if who not in state.orders:
-            seed = digest([self._desk.mining, who])
-            order = draw_order(seed, list(self._rows.values()))
+        known = state.orders.get(who, ())
+        new = [row for name, row in self._rows.items() if name not in known]
+        if new:
+            seed = digest([self._desk.mining, who, *([len(known)] if known else [])])
+            order = draw_order(seed, new)
             await self._desk.note(who, "ordered", "", {"seed": seed, "questions": order})
+        order = [name for name in state.orders[who] if name in self._rows]
         subject = asked.get("subject")
-        name = next_question(state, who) if subject is None else subject
-        if name is not None and (not isinstance(name, str) or name not in state.orders[who]):
+        name = next_question(state, who, self._rows) if subject is None else subject
+        if name is None:
+            return {"mode": None, "total": len(self._rows), "before": order[-1]}
+        if name not in order:
             raise HTTPException(403, f"this question was not given to {who}")
-        if name is None or name not in self._rows:
-            return {"mode": None, "total": len(self._rows)}
-        view = views.study_view(state, who, self._rows[name])
-        place = state.orders[who].index(name)
-        return view | {"before": state.orders[who][place - 1] if place else None}
+        return views.study_view(state, who, self._rows[name], order)
 
     async def told(self, who: str, subject: str) -> JSON:
         """Return nothing: whatever is known may tell the answer."""
         raise HTTPException(403, f"{who} is told nothing of question {subject!r}")
 
-    def progress(self, who: str, *, whole: bool) -> JSON:
+    def progress(self, who: str, *, whole: bool, subject: str = "") -> JSON:
         """Return how many questions each participant has answered."""
         names = self._people.names if whole else [who]
-        return views.study_progress_view(self._desk.state, names, len(self._rows))
+        return views.study_progress_view(self._desk.state, names, self._rows)
+
+    async def look(self) -> None:
+        """Do nothing: a test stays as it was begun."""
 
     def summary(self) -> JSON:
         """Return how many questions each participant has answered."""

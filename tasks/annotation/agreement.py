@@ -70,12 +70,16 @@ def agreeing(unit: Unit) -> float | None:
     return sum(a == b for a, b in pairs) / len(pairs) if pairs else None
 
 
-def agreements(state: State) -> dict[str, Agreement]:
+def agreements(state: State) -> Mapping[str, Agreement]:
     """Return alpha of what people say.
 
     `answers`: the option for each image alone, by the writer and all checkers; `verdicts`: whether
     a question is clear, by its checkers; `patterns`: by all who wrote about one pair.
     """
+    return state.once("agreements", lambda: _agreements(state))
+
+
+def _agreements(state: State) -> dict[str, Agreement]:
     items = state.items().values()
     answers, verdicts = [], []
     for item in items:
@@ -102,8 +106,12 @@ def _answer_units(state: State, item: Item) -> dict[str, list[object]]:
     return units
 
 
-def by_question(state: State, rules: Rules) -> list[OfQuestion]:
+def by_question(state: State, rules: Rules) -> Sequence[OfQuestion]:
     """Return all questions that stand, by pair."""
+    return state.once(("by question", rules), lambda: _by_question(state, rules))
+
+
+def _by_question(state: State, rules: Rules) -> list[OfQuestion]:
     rows = []
     for name, item in state.items().items():
         done = finished(state, item)

@@ -21,6 +21,7 @@ from storage.events import EventRow, of_line
 
 FILE: Final = "events.jsonl"
 MOVING: Final = "events-*.jsonl"
+CLEAN_EVERY: Final = 100
 
 
 class Journal:
@@ -30,6 +31,7 @@ class Journal:
         self.folder, self.path = folder, folder / FILE
         folder.mkdir(parents=True, exist_ok=True)
         self._lock = Lock()
+        self._moves = 0
         self._open()
 
     def add(self, rows: Sequence[EventRow]) -> None:
@@ -50,7 +52,10 @@ class Journal:
                 raise
 
     def move_to(self, db: Database) -> int:
-        """Write all that the files hold into the store and remove them; return how many events."""
+        """Write all that the files hold into the store and remove them; return how many events.
+
+        The first time and now and then, the table's small files are joined.
+        """
         with self._lock:
             if self._file.tell():
                 self._file.close()
@@ -63,6 +68,9 @@ class Journal:
             events.add(db, rows)
             path.unlink()
             moved += len(rows)
+        if self._moves % CLEAN_EVERY == 0:
+            events.clean(db)
+        self._moves += 1
         return moved
 
     def close(self) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from typing import Any, Final
 
-from storage import minings, neighbours, paths
+from storage import minings, neighbours, pairs, paths, runs
 from storage.database import Database, any_of
 from storage.embeddings import PREFIX
 from storage.pairs import PairRow
@@ -22,6 +22,23 @@ SIMILAR: Final = 6
 NEAREST: Final = 24
 SEARCHED: Final = 1_000_000
 """Images up to which neighbours are looked up by reading every vector, when there is no index."""
+
+
+def versions(db: Database) -> dict[str, int]:
+    """Return versions of tables that change when something was mined."""
+    return {spec.name: db.version(spec) for spec in (pairs.SPEC, runs.SPEC)}
+
+
+def newer(db: Database, mining: str) -> str:
+    """Return what to tell of a later mining than this one; '' if there is none."""
+    last = runs.latest(db, "pairs", mined=True)
+    if last is None or last.mining == mining:
+        return ""
+    return (
+        f"A run has mined other pairs ({last.receipts['pairs'].rows:,}) with other encoders, "
+        f"thresholds or corpora. This page goes on with its own; whoever serves it can start it "
+        f"again for those."
+    )
 
 
 class Material:
@@ -41,6 +58,11 @@ class Material:
     def pairs(self) -> Pairs:
         """The two images of each pair."""
         return {name: (row.image_a, row.image_b) for name, row in self.rows.items()}
+
+    @property
+    def wanted(self) -> int:
+        """How many pairs a benchmark of this mining has: those selected, or all."""
+        return sum(row.selected for row in self.rows.values()) or len(self.rows)
 
     @property
     def images(self) -> set[str]:

@@ -9,6 +9,7 @@ not clear. All else is a dispute, which an adjudicator ends.
 """
 
 from collections import Counter
+from collections.abc import Mapping
 from typing import Final, NamedTuple
 
 from tasks.annotation.acts import CLEAR
@@ -69,9 +70,13 @@ def standing(state: State, item: Item, rules: Rules) -> str:
     return DISPUTED
 
 
-def standings(state: State, rules: Rules) -> dict[str, str]:
+def standings(state: State, rules: Rules) -> Mapping[str, str]:
     """Return how every question that stands does so, by proposal id."""
-    return {name: standing(state, item, rules) for name, item in state.items().items()}
+
+    def find() -> dict[str, str]:
+        return {name: standing(state, item, rules) for name, item in state.items().items()}
+
+    return state.once(("standings", rules), find)
 
 
 def holders(state: State, pair: str, rules: Rules, now: int) -> set[str]:

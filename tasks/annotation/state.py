@@ -10,13 +10,15 @@ once. So a server that applies them as they come has the state of one that reads
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeVar
 
 from storage.events import EventRow
 from storage.proposals import ProposalRow
 from tasks.annotation.acts import NO_PATTERN, WRITE, Draft
 from tasks.fingerprints import digest
 from tasks.people import named
+
+Found = TypeVar("Found")
 
 Pairs = Mapping[str, tuple[str, str]]
 """The two images of each pair."""
@@ -97,6 +99,8 @@ class State:
     choices: dict[str, dict[str, int | None]] = field(default_factory=lambda: defaultdict(dict))
     """By participant, then question."""
     rules: Rules | None = None
+    found: dict[object, Any] = field(default_factory=dict, compare=False)
+    """What was found out about questions, until something changes how one stands."""
 
     def apply(self, event: EventRow) -> None:
         """Take in an event that is later than all before; one that is known changes nothing."""
@@ -105,14 +109,33 @@ class State:
         self.seen[event.event_id] = said(event)
         self.last_at = max(self.last_at, event.at)
         self.touched[event.who, event.subject] = event.at
+        if event.kind not in _PASSING:
+            self.found = {}
         _CHANGES[event.kind](self, event)
 
-    def items(self) -> dict[str, Item]:
+    def follow(self, pairs: Pairs) -> None:
+        """Go on with other pairs; what was done about one that is gone counts when it is back."""
+        self.pairs, self.found = pairs, {}
+        for pair, people in self.sheets.items():
+            for sheet in people.values():
+                _name(sheet, pair, pairs.get(pair))
+
+    def once(self, what: object, find: Callable[[], Found]) -> Found:
+        """Return what `find` finds; the same object until something changes how questions stand."""
+        if what not in self.found:
+            self.found[what] = find()
+        known: Found = self.found[what]
+        return known
+
+    def items(self) -> Mapping[str, Item]:
         """Return the questions that stand, by proposal id, in the order of pairs and writers."""
+        return self.once("items", self._items)
+
+    def _items(self) -> dict[str, Item]:
         found: dict[str, Item] = {}
         for pair in sorted(self.sheets):
             for who, sheet in sorted(self.sheets[pair].items()):
-                if sheet.proposal_id is None or sheet.written is None:
+                if sheet.proposal_id is None or sheet.written is None or pair not in self.pairs:
                     continue
                 before = found.get(sheet.proposal_id)
                 writers = (*(before.writers if before else ()), who)
@@ -184,12 +207,14 @@ def _written(state: State, event: EventRow) -> None:
     sheet = state._sheet(event)
     sheet.draft = sheet.written = Draft.model_validate(event.body)
     sheet.skipped, sheet.was_written = None, True
-    images = state.pairs.get(event.subject)
-    if images is None:  # the pair has left the mining
-        sheet.proposal_id = None
-        return
-    row = proposal_of(event.mining, event.who, event.subject, images, sheet.written)
-    sheet.proposal_id = row.proposal_id
+    sheet.proposal_id = None
+    _name(sheet, event.subject, state.pairs.get(event.subject))
+
+
+def _name(sheet: Sheet, pair: str, images: tuple[str, str] | None) -> None:
+    """Name what was written, unless the pair has left the mining."""
+    if sheet.written is not None and sheet.proposal_id is None and images is not None:
+        sheet.proposal_id = proposal_of("", "", pair, images, sheet.written).proposal_id
 
 
 def _skipped(state: State, event: EventRow) -> None:
@@ -235,12 +260,17 @@ def _opened(state: State, event: EventRow) -> None:
 
 
 def _ordered(state: State, event: EventRow) -> None:
-    state.orders.setdefault(event.who, tuple(event.body["questions"]))
+    """Put questions that are new at the end: an order that was begun stays as it is."""
+    known = state.orders.get(event.who, ())
+    state.orders[event.who] = tuple(dict.fromkeys((*known, *event.body["questions"])))
 
 
 def _configured(state: State, event: EventRow) -> None:
     state.rules = Rules(**event.body)
 
+
+_PASSING: Final = {"draft", "opened"}
+"""What changes nothing about how questions stand: what people do most."""
 
 _CHANGES: Final[Mapping[str, Callable[[State, EventRow], Any]]] = {
     "draft": _draft,

@@ -33,10 +33,11 @@ def draw_order(seed: str, rows: Sequence[QuestionRow]) -> list[str]:
     return [row.question_id for row in order]
 
 
-def next_question(state: State, who: str) -> str | None:
-    """Return the first question in a participant's order without an answer; None at the end."""
+def next_question(state: State, who: str, asked: Collection[str]) -> str | None:
+    """Return the first of these questions in a participant's order without an answer, or None."""
     given = state.choices.get(who, {})
-    return next((name for name in state.orders.get(who, ()) if name not in given), None)
+    order = state.orders.get(who, ())
+    return next((name for name in order if name in asked and name not in given), None)
 
 
 def answers_of(

@@ -5,20 +5,26 @@ Keep out: the page and its events (`tasks.annotation`).
 """
 
 from collections.abc import Sequence
+from dataclasses import asdict
 
 from storage.answers import AnswerName, AnswerRow
 from storage.comparisons import ComparisonRow
 from storage.questions import QuestionRow
 from storage.scores import ScoreRow
 from tasks.evaluation.candidates import Candidate
-from tasks.evaluation.scoring import score_all
+from tasks.evaluation.rows import keys_of
+from tasks.evaluation.scoring import Choices, asked_under, score_all
 from tasks.people import PEOPLE
+from tasks.scores import pool
 
 
 def score_people(
     mining: str, asked: Sequence[QuestionRow], given: Sequence[AnswerRow]
 ) -> tuple[list[ScoreRow], list[ComparisonRow]]:
-    """Score the people who answered every question of a benchmark, and compare them."""
+    """Score the people who answered every question of a benchmark, and compare them.
+
+    Of several people there is also the mean, as model `people`.
+    """
     rows: list[ScoreRow] = []
     compared: list[ComparisonRow] = []
     told = {row.name: row.choice for row in given if row.protocol == PEOPLE}
@@ -33,4 +39,36 @@ def score_people(
         found = score_all(mining, those, whole, told)
         rows += found[0]
         compared += found[1]
+        if len(whole) > 1:
+            rows += _pooled(mining, benchmark, those, [one.model for one in whole], told)
     return rows, compared
+
+
+def _pooled(
+    mining: str,
+    benchmark: str,
+    asked: Sequence[QuestionRow],
+    people: Sequence[str],
+    told: Choices,
+) -> list[ScoreRow]:
+    """Return the mean scores of these people under each key."""
+    given = [
+        {row.question_id: told[AnswerName(row.question_id, who, PEOPLE)] for row in asked}
+        for who in people
+    ]
+    return [
+        ScoreRow(
+            mining=mining,
+            benchmark=benchmark,
+            model=PEOPLE,
+            features=None,
+            ssl_share=None,
+            seed=None,
+            steps=None,
+            protocol=PEOPLE,
+            key=key,
+            **asdict(found),
+        )
+        for key in keys_of(asked)
+        for found in pool([asked_under(key, asked, own) for own in given])
+    ]

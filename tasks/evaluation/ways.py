@@ -151,7 +151,10 @@ def about(name: str) -> str:
         ValueError: if there is no such protocol or control.
     """
     if name == PEOPLE:
-        return "people: one image at a time, two options, no limit of time"
+        return (
+            "people: one image at a time, two options, no limit of time; intervals of their mean "
+            "are about other people as well as other pairs"
+        )
     if name in _CONTRASTS:
         return _CONTRASTS[name]
     way = way_named(name)

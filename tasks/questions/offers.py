@@ -135,7 +135,7 @@ def _each_once(
     }
 
 
-def _standings(db: Database, home: Path, mining: str) -> dict[str, str]:
+def _standings(db: Database, home: Path, mining: str) -> Mapping[str, str]:
     state = read_state(db, home, mining)
     return standings(state, rules_of(state))
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.report.results import Results
+from tasks.report.results import PEOPLE, Results
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,8 +142,8 @@ class BenchmarkContents:
 
     @property
     def models(self) -> int:
-        """Models that were asked."""
-        return len({row.model for row in self.results.scores})
+        """Models and people that were asked; a mean was not."""
+        return len({row.model for row in self.results.scores} - {PEOPLE})
 
 
 def _check_same_pairs(name: str, clip_P: NDArray[np.float64], ssl_P: NDArray[np.float64]) -> None:

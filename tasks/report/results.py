@@ -295,6 +295,9 @@ def _rank(standing: Standing) -> tuple[bool, int, float, str, int]:
     return not standing.is_trained, place, standing.ssl_share or 0.0, standing.label, steps
 
 
+PEOPLE: Final = "people"
+"""As a model: the mean of those who are called so and a name."""
+
 MAIN: Final = 6
 """Models that are drawn together; more outlines cannot be told apart."""
 
@@ -302,9 +305,12 @@ MAIN: Final = 6
 def main_standings(found: Sequence[Standing]) -> list[Standing]:
     """Return trained variants, one for each way to look: of additive ones that nearest to half.
 
-    Where none was trained, they are the models that do best.
+    Where none was trained, they are the models that do best; people among them by their mean.
     """
     if not any(each.is_trained for each in found):
+        models = {each.seeds[0].model for each in found}
+        if PEOPLE in models:
+            found = [e for e in found if not e.seeds[0].model.startswith(f"{PEOPLE}:")]
         return sorted(found, key=lambda each: -each.accuracy)[:MAIN]
     chosen: dict[str, Standing] = {}
     for each in found:

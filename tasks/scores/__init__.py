@@ -16,7 +16,7 @@ from tasks.scores.controls import (
 )
 from tasks.scores.outcomes import AskedQuestion, PairOutcome, pair_outcomes, right_pairs
 from tasks.scores.power import detectable_paired, detectable_unpaired
-from tasks.scores.results import Comparison, Score, compare, score
+from tasks.scores.results import Comparison, Score, compare, pool, score
 
 __all__ = [
     "CHANCE",
@@ -36,6 +36,7 @@ __all__ = [
     "detectable_unpaired",
     "order_consistency",
     "pair_outcomes",
+    "pool",
     "position_bias",
     "right_pairs",
     "score",

@@ -9,8 +9,12 @@ what names it and these.
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
+from statistics import fmean
+from typing import Any, Final
+
+import numpy as np
 
 from tasks.scores.outcomes import (
     BOTH_RIGHT,
@@ -22,7 +26,24 @@ from tasks.scores.outcomes import (
     PairOutcome,
     pair_outcomes,
 )
-from tasks.scores.statistics import PAIR_CHANCE, holm, mcnemar, question_interval, wilson
+from tasks.scores.statistics import (
+    PAIR_CHANCE,
+    crossed_interval,
+    holm,
+    mcnemar,
+    question_interval,
+    wilson,
+)
+
+MEANS: Final = (
+    "pair_accuracy",
+    "question_accuracy",
+    "both_right",
+    "same_answer",
+    "swapped",
+    "other",
+)
+"""What a pooled score has the mean of."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,6 +102,20 @@ def score(questions: Iterable[AskedQuestion], *, chance: float = PAIR_CHANCE) ->
     return [overall, *(_score(name, by_pattern[name], chance) for name in sorted(by_pattern))]
 
 
+def pool(people: Sequence[Sequence[AskedQuestion]], *, chance: float = PAIR_CHANCE) -> list[Score]:
+    """Return the mean of several people's scores on the same pairs, in the order of `score`.
+
+    Shares are means over people; intervals are about other people and other pairs
+    (`crossed_interval`). `unread` is the sum.
+
+    Raises:
+        ValueError: if a pair has not exactly two questions, or they name two patterns.
+    """
+    outcomes = [pair_outcomes(asked) for asked in people]
+    alone = [score(asked, chance=chance) for asked in people]
+    return [_pooled(same, outcomes) for same in zip(*alone, strict=True)]
+
+
 def compare(right: Mapping[str, Mapping[str, bool]]) -> list[Comparison]:
     """Return the comparison of every two models, by name; `right` is model -> pair id -> is right.
 
@@ -127,6 +162,25 @@ def _score(pattern: str | None, outcomes: Sequence[PairOutcome], chance: float) 
         other=counts[OTHER] / pairs,
         unread=sum(outcome.unread for outcome in outcomes),
         chance=chance,
+    )
+
+
+def _pooled(alone: Sequence[Score], outcomes: Sequence[Sequence[PairOutcome]]) -> Score:
+    pattern = alone[0].pattern
+    right_HP = np.array(
+        [[o.questions_right for o in own if pattern in (None, o.pattern)] for own in outcomes]
+    )
+    pair_low, pair_high = crossed_interval((right_HP == QUESTIONS_PER_PAIR).astype(np.float64))
+    question_low, question_high = crossed_interval(right_HP / QUESTIONS_PER_PAIR)
+    means: dict[str, Any] = {name: fmean(getattr(one, name) for one in alone) for name in MEANS}
+    return replace(
+        alone[0],
+        **means,
+        pair_low=pair_low,
+        pair_high=pair_high,
+        question_low=question_low,
+        question_high=question_high,
+        unread=sum(one.unread for one in alone),
     )
 
 

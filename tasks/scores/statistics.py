@@ -4,16 +4,21 @@ Put here: intervals, tests and their correction, each a function of counts.
 Keep out: counting (`tasks.scores.results`).
 
 Source: Wilson 1927 and McNemar 1947 (both by SciPy); Holm 1979, "A Simple Sequentially Rejective
-Multiple Test Procedure".
+Multiple Test Procedure"; Cameron, Gelbach and Miller 2011, "Robust Inference With Multiway
+Clustering"; Korn and Graubard 1998, "Confidence Intervals for Proportions With Small Expected
+Number of Positive Counts Estimated From Survey Data", for the effective number.
 
 Shapes:
     P  pairs    K  questions right in a pair: none, one, two    R  resamples    M  tests
+    H  people
 """
 
+import math
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import stats
 
 CONFIDENCE: Final = 0.95
@@ -27,6 +32,9 @@ one that knows that the two answers of a pair differ gets 0.5.
 
 RESAMPLES: Final = 2000
 SEED: Final = 0
+
+_NOTHING: Final = 1e-12
+"""A variance that is none but for rounding."""
 
 
 class Interval(NamedTuple):
@@ -73,6 +81,37 @@ def question_interval(right_P: Sequence[int]) -> Interval:
     tail = (1 - CONFIDENCE) / 2
     low, high = np.quantile(share_R, [tail, 1 - tail])
     return Interval(float(low), float(high))
+
+
+def crossed_interval(share_HP: NDArray[np.float64]) -> Interval:
+    """Return the interval of the mean of shares (0 to 1) that people each got of the same pairs.
+
+    It is about other people and other pairs. People differ and pairs differ, so the variance is
+    clustered both ways. Wilson's interval is taken of as many pairs as would vary so, with
+    Student's t at Satterthwaite's degrees of freedom: of few people little is known. Where nothing
+    varies, or of one pair, it is Wilson's interval of the pairs alone.
+    """
+    people, pairs = share_HP.shape
+    mean = float(share_HP.mean())
+    off_HP = share_HP - mean
+    by_people = float((off_HP.mean(axis=1) ** 2).sum() / (people * max(people - 1, 1)))
+    by_pairs = float((off_HP.mean(axis=0) ** 2).sum() / (pairs * max(pairs - 1, 1)))
+    both = float((off_HP**2).mean() / (people * pairs))
+    variance = max(by_people + by_pairs - both, by_people, by_pairs)
+    z = float(stats.norm.isf((1 - CONFIDENCE) / 2))
+    if pairs == 1 or variance < _NOTHING:
+        return _wilson_of(mean, pairs, z)
+    freedom = variance**2 / (by_people**2 / max(people - 1, 1) + by_pairs**2 / (pairs - 1))
+    t = float(stats.t.isf((1 - CONFIDENCE) / 2, freedom))
+    return _wilson_of(mean, mean * (1 - mean) / variance, t)
+
+
+def _wilson_of(share: float, n: float, z: float) -> Interval:
+    """Return Wilson's interval of a share of `n`, which need not be whole, `z` deviations wide."""
+    weight = z**2 / n
+    middle = (share + weight / 2) / (1 + weight)
+    half = math.sqrt(weight * share * (1 - share) + weight**2 / 4) / (1 + weight)
+    return Interval(max(0.0, middle - half), min(1.0, middle + half))
 
 
 def mcnemar(only_a: int, only_b: int) -> float:

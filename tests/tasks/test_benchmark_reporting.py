@@ -9,6 +9,8 @@ from storage import answers, paths, questions, scores
 from storage.paths import PathRow
 from tasks import benchmark_reporting as stage
 from tasks.benchmark_reporting import find_set
+from tasks.evaluation.people import score_people
+from tasks.report.results import main_standings, standings
 from tasks.reporting import ReportConfig
 from tasks.stage import Site, key_of
 from tests import pictures
@@ -203,3 +205,32 @@ def test_images_that_are_gone_are_named(filled, tmp_path, photos):
     html = written(prepare(filled, tmp_path))["index.html"].decode()
 
     assert "1 image is not available" in html
+
+
+def test_people_stand_on_the_leaderboard_each_and_by_their_mean(filled, tmp_path):
+    given = answers.read(filled)
+    for who, said in (("ada", truth), ("grace", truth), ("joan", always_open)):
+        given += [
+            dataclasses.replace(row, model=f"people:{who}", protocol="people")
+            for row in scored(say(who, said))[2]
+        ]
+    answers.upsert(filled, given)
+    scores.upsert(filled, score_people(SET, ASKED, given)[0])
+
+    context = prepare(filled, tmp_path)
+    page = written(context)["index.html"].decode()
+    results = stage.gather(context).results
+
+    (mean,) = [row for row in results.scores if row.model == "people" and row.pattern is None]
+    assert "people, their mean" in page
+    assert stage.gather(context).models == 5
+    assert mean.pair_accuracy == pytest.approx(2 / 3)
+    assert mean.question_accuracy == pytest.approx((1 + 1 + 0.5) / 3)
+    assert mean.pair_low < 1 / 3 < mean.pair_high
+    assert {row.label for row in results.scores} >= {"people:ada", "people:joan"}
+    repliers = {reply.model for asked in results.questions for reply in asked.replies}
+    assert "people" not in repliers, "a mean says nothing"
+    assert "people:ada" in repliers
+    drawn = [each.label for each in main_standings(standings(results, "doors"))]
+    assert "people, their mean" in drawn
+    assert not any(label.startswith("people:") for label in drawn)

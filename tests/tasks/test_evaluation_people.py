@@ -47,8 +47,42 @@ def test_people_are_compared_with_each_other_and_models_are_left_to_others(db):
 
     rows, (one,) = scored(db)
 
-    assert {row.model for row in rows} == {"people:ada", "people:grace"}
+    assert {row.model for row in rows} == {"people", "people:ada", "people:grace"}
     assert (one.model_a, one.model_b, one.p_value) == ("people:ada", "people:grace", 1)
+
+
+def test_the_pooled_row_is_the_mean_of_those_who_finished_with_an_interval_over_them_and_pairs(db):
+    right, same = ("yes", "no"), ("yes", "yes")
+    for who, said in (
+        ("ada", right * 3),
+        ("grace", (*right, *right, *same)),
+        ("joan", (*same, *same, "no", "yes")),
+        ("kay", (*right, *right, "yes", ...)),
+    ):
+        say(db, f"people:{who}", MINED, said, "people")
+
+    rows, _ = scored(db)
+
+    pooled = {row.pattern: row for row in rows if row.model == "people"}
+    alone = [row for row in rows if row.model != "people" and row.pattern is None]
+    assert len(alone) == 3, "kay has not finished"
+    one = pooled[None]
+    assert (one.protocol, one.key, one.pairs, one.unread) == ("people", "metadata", 3, 0)
+    assert one.pair_accuracy == pytest.approx((3 / 3 + 2 / 3 + 0) / 3)
+    assert one.question_accuracy == pytest.approx((6 + 5 + 2) / 18)
+    assert one.swapped == pytest.approx(1 / 9)
+    assert one.same_answer == pytest.approx(3 / 9)
+    assert one.both_right + one.same_answer + one.swapped + one.other == pytest.approx(1)
+    assert one.pair_low < 0.15, "three people who differ so tell little of others"
+    assert one.pair_high > 0.85
+    assert one.question_low < one.question_accuracy < one.question_high
+    assert pooled.keys() == {None, "Text"}
+
+
+def test_one_person_alone_is_not_the_mean_of_people(db):
+    say(db, "people:ada", MINED, ("yes", "no") * 3, "people")
+
+    assert {row.model for row in scored(db)[0]} == {"people:ada"}
 
 
 def test_a_page_can_say_what_this_way_to_ask_is():
@@ -85,8 +119,22 @@ def test_a_participant_gets_what_is_not_answered_and_may_change_an_answer():
     state = fold(acts.events, {})
     first, second = sorted(answers_of(state, MINED, {"ada"}), key=lambda row: row.choice is None)
 
-    assert next_question(state, "ada") == names[2]
+    assert next_question(state, "ada", names) == names[2]
     assert (first.response, first.choice, first.model) == ("yes", "yes", "people:ada")
     assert (second.response, second.choice, second.failure) == (CANNOT_TELL, None, None)
     assert isinstance(first, AnswerRow)
     assert answers_of(state, MINED, set()) == []
+
+
+def test_questions_that_come_and_go_leave_the_order_of_the_others_and_are_asked_last_or_not():
+    acts = Acts()
+    acts("ada", "ordered", "", seed="s", questions=["a", "b", "c"])
+    acts("ada", "chosen", "a", choice=1)
+    acts("ada", "ordered", "", seed="t", questions=["c", "e", "d"])
+
+    state = fold(acts.events, {})
+
+    assert state.orders["ada"] == ("a", "b", "c", "e", "d")
+    assert next_question(state, "ada", {"a", "c", "d", "e"}) == "c"
+    assert next_question(state, "ada", {"a", "d"}) == "d"
+    assert next_question(state, "ada", {"a"}) is None

@@ -6,7 +6,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from tasks.scores.statistics import PAIR_CHANCE, holm, mcnemar, question_interval, wilson
+from tasks.scores.statistics import (
+    PAIR_CHANCE,
+    crossed_interval,
+    holm,
+    mcnemar,
+    question_interval,
+    wilson,
+)
 
 NOTHING_KNOWN = (0.0, 1.0)
 
@@ -200,3 +207,62 @@ def test_the_chance_of_a_pair_is_that_of_two_coins():
     heads = np.random.default_rng(0).integers(0, 2, size=(100_000, 2))
 
     assert heads.all(axis=1).mean() == pytest.approx(PAIR_CHANCE, abs=0.005)
+
+
+@pytest.mark.parametrize("people", [1, 4])
+def test_people_who_all_answer_alike_tell_no_more_than_one_of_them(people):
+    alike_HP = np.ones((people, 150))
+
+    assert crossed_interval(alike_HP) == pytest.approx(wilson(150, 150), abs=1e-6)
+    assert crossed_interval(1 - alike_HP) == pytest.approx(wilson(0, 150), abs=1e-6)
+
+
+def test_people_who_differ_tell_little_if_they_are_few_whatever_the_number_of_pairs():
+    def width(good, bad, pairs):
+        right_HP = np.repeat([[1.0]] * good + [[0.0]] * bad, pairs, axis=1)
+        low, high = crossed_interval(right_HP)
+        return high - low
+
+    assert width(1, 1, 150) == pytest.approx(width(1, 1, 15_000), abs=1e-3)
+    assert width(1, 1, 150) > 0.9
+    assert width(8, 8, 150) < 0.5
+
+
+@given(st.integers(1, 5), st.integers(1, 20), st.integers(0, 2**20))
+@settings(deadline=None, max_examples=50)
+def test_an_interval_about_people_and_pairs_holds_the_mean_and_mirrors(people, pairs, seed):
+    share_HP = np.random.default_rng(seed).integers(0, 3, (people, pairs)) / 2
+    low, high = crossed_interval(share_HP)
+    mirrored = crossed_interval(1 - share_HP)
+
+    assert 0 <= low <= share_HP.mean() + 1e-9
+    assert share_HP.mean() - 1e-9 <= high <= 1
+    assert (1 - high, 1 - low) == pytest.approx(mirrored, abs=1e-9)
+    assert crossed_interval(share_HP[::-1, ::-1]) == pytest.approx((low, high), abs=1e-9)
+
+
+@pytest.mark.parametrize(("people", "least"), [(2, 0.87), (4, 0.91), (8, 0.91)])
+def test_the_truth_lies_in_the_interval_of_a_few_people_where_that_of_pairs_alone_misses(
+    people, least
+):
+    """Known truth: people's skill and pairs' ease are drawn anew each time, with a known mean."""
+    rng = np.random.default_rng(8)
+    truth = _mean_of_logistic_normal(3.0, np.hypot(0.8, 1.5))
+    held, held_by_pairs = [], []
+    for _ in range(300):
+        ease_P, skill_H = rng.normal(3.0, 1.5, 150), rng.normal(0, 0.8, people)
+        right_HP = (rng.random((people, 150)) < 1 / (1 + np.exp(-ease_P - skill_H[:, None]))) * 1.0
+        low, high = crossed_interval(right_HP)
+        held.append(low <= truth <= high)
+        of_pairs = stats.norm.interval(
+            0.95, right_HP.mean(), right_HP.mean(axis=0).std(ddof=1) / np.sqrt(150)
+        )
+        held_by_pairs.append(of_pairs[0] <= truth <= of_pairs[1])
+
+    assert least <= np.mean(held)
+    assert np.mean(held_by_pairs) < 0.75
+
+
+def _mean_of_logistic_normal(mean, deviation):
+    quantiles = stats.norm.ppf((np.arange(20_000) + 0.5) / 20_000)
+    return float(np.mean(1 / (1 + np.exp(-mean - deviation * quantiles))))

@@ -1,6 +1,6 @@
 // Check mode and disputes: answer blind, one image at a time; then judge with both in sight.
 
-import { ask, button, el, key } from "/static/dom.js";
+import { ask, button, el, key, shortcut } from "/static/dom.js";
 import { flagger } from "/static/flags.js";
 import { Viewer } from "/static/viewer.js";
 
@@ -17,9 +17,11 @@ function option(options, choice) {
 
 export function asking(options, choose) {
   const buttons = options.map((text, index) =>
-    el("button", { type: "button", class: "choice", onclick: () => choose(index + 1) },
+    el("button", {
+      type: "button", class: "choice", onclick: () => choose(index + 1), ...shortcut(String(index + 1)),
+    },
       key(String(index + 1)), el("span", {}, text)));
-  buttons.push(el("button", { type: "button", class: "choice faint", onclick: () => choose(null) },
+  buttons.push(el("button", { type: "button", class: "choice faint", onclick: () => choose(null), ...shortcut("0") },
     key("0"), el("span", {}, "Cannot tell")));
   const keys = {
     "1": ["the first option", () => choose(1)],
@@ -78,7 +80,10 @@ export class Check {
     const [question, options, rows, more] = this.pair([item.answers]);
     const head = el("tr", {}, ["", "Writer", "You"].map((text) => el("th", {}, text)));
     const verdicts = Object.entries(MEANING).map(([verdict, [letter, text]]) =>
-      el("button", { type: "button", class: `choice ${verdict}`, onclick: () => this.judge(verdict) },
+      el("button", {
+        type: "button", class: `choice ${verdict}`, onclick: () => this.judge(verdict),
+        ...shortcut(letter),
+      },
         key(letter), el("span", {}, el("b", {}, verdict), el("small", {}, text))));
     for (const [verdict, [letter]] of Object.entries(MEANING)) {
       this.keys[letter] = [verdict, () => this.judge(verdict)];
@@ -140,9 +145,9 @@ export class Dispute extends Check {
       notes, flags, this.flag.note, this.problem,
       el("p", { class: "step" }, "Your decision"),
       el("div", { class: "choices" },
-        el("button", { type: "button", class: "choice clear", onclick: () => this.decide(true) },
+        el("button", { type: "button", class: "choice clear", onclick: () => this.decide(true), ...shortcut("y") },
           key("y"), el("span", {}, el("b", {}, "accept"))),
-        el("button", { type: "button", class: "choice wrong", onclick: () => this.decide(false) },
+        el("button", { type: "button", class: "choice wrong", onclick: () => this.decide(false), ...shortcut("n") },
           key("n"), el("span", {}, el("b", {}, "reject")))),
       el("div", { class: "row actions" }, this.flag.button)));
   }

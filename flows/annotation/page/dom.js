@@ -13,17 +13,32 @@ export function el(tag, properties = {}, ...children) {
   return element;
 }
 
+// A hint for the eye; screen readers get it as a shortcut of what it belongs to.
 export function key(name) {
-  return el("kbd", {}, name);
+  return el("kbd", { "aria-hidden": "true" }, name);
 }
 
-export function button(text, letter, run, kind = "") {
+const SPOKEN = { "Ctrl+Enter": "Control+Enter", Esc: "Escape" };
+
+export function shortcut(letter) {
+  return letter ? { "aria-keyshortcuts": SPOKEN[letter] ?? letter } : {};
+}
+
+export function button(text, letter, run, kind = "", label = "") {
   return el(
     "button",
-    { type: "button", class: kind, onclick: run, "aria-keyshortcuts": letter || undefined },
+    {
+      type: "button", class: kind, onclick: run, title: label, ...shortcut(letter),
+      ...(label ? { "aria-label": label } : {}),
+    },
     el("span", {}, text),
     letter ? key(letter) : null,
   );
+}
+
+// Words of people, as many lines as there is room for; the whole of them on hover.
+export function words(text) {
+  return el("span", { class: "words", title: text }, text);
 }
 
 // Put the cursor behind what is there.
@@ -46,7 +61,9 @@ export function toast(text) {
 export function ask(title, { value = "", hint = "", submit = "Save", kept = "" } = {}) {
   return new Promise((resolve) => {
     const before = kept ? localStorage.getItem(kept) : null;
-    const field = el("textarea", { value: before ?? value, rows: 3, maxLength: 2000 });
+    const field = el("textarea", {
+      value: before ?? value, rows: 3, maxLength: 2000, "aria-label": hint || title,
+    });
     const dialog = el("dialog", { class: "ask", "aria-label": title });
     let answer = null;
     const done = () => { answer = field.value; dialog.close(); };

@@ -7,6 +7,7 @@ const PREFIX = "mmvp-outbox";
 const WAIT_MS = 200;
 const RETRY_MS = [1000, 2000, 4000, 8000];
 const AT_ONCE = 50;
+export const NO_CONNECTION = "no connection";
 
 export function newId() {
   const bytes = crypto.getRandomValues(new Uint8Array(16));
@@ -41,9 +42,37 @@ export class Outbox {
     return acts;
   }
 
+  // Acts about other pairs, kept when the server was started again for these.
+  async sendOthers() {
+    for (const name of Object.keys(localStorage)) {
+      const [prefix, mining, who] = name.split(":");
+      if (prefix !== PREFIX || who !== this.who || mining === this.mining) continue;
+      let acts = JSON.parse(localStorage.getItem(name));
+      while (acts.length) {
+        if (!(await this.post(mining, acts.slice(0, AT_ONCE))).ok) break; // the next start tries again
+        acts = acts.slice(AT_ONCE);
+        if (acts.length) localStorage.setItem(name, JSON.stringify(acts));
+        else localStorage.removeItem(name);
+      }
+    }
+  }
+
+  post(mining, acts) {
+    return fetch("/api/acts", {
+      method: "POST",
+      headers: { "Content-Type": "application/json" },
+      body: JSON.stringify({ who: this.who, mining, acts }),
+      signal: AbortSignal.timeout(20000),
+    });
+  }
+
   keep() {
-    if (this.acts.length) localStorage.setItem(this.name, JSON.stringify(this.acts));
-    else localStorage.removeItem(this.name);
+    if (!this.acts.length) return localStorage.removeItem(this.name);
+    try {
+      localStorage.setItem(this.name, JSON.stringify(this.acts));
+    } catch {
+      // No room in this browser: it is sent all the same.
+    }
   }
 
   // A draft that nobody has sent yet makes way for the one that follows it.
@@ -58,7 +87,7 @@ export class Outbox {
     }
     const { event_id } = this.acts[this.acts.length - 1];
     this.keep();
-    this.tell(this.failures ? "offline" : "saving");
+    this.tell(this.failures ? "offline" : "saving", this.problem);
     if (!this.timer) this.timer = setTimeout(() => this.send(), this.failures ? 1000 : WAIT_MS);
     return event_id;
   }
@@ -83,12 +112,7 @@ export class Outbox {
     this.sending = acts.length;
     let problem = null, refused = [];
     try {
-      const answer = await fetch("/api/acts", {
-        method: "POST",
-        headers: { "Content-Type": "application/json" },
-        body: JSON.stringify({ who: this.who, mining: this.mining, acts }),
-        signal: AbortSignal.timeout(20000),
-      });
+      const answer = await this.post(this.mining, acts);
       const told = await answer.json();
       if (answer.ok) refused = told.refused;
       else {
@@ -96,7 +120,7 @@ export class Outbox {
         this.stopped = [401, 403, 409].includes(answer.status);
       }
     } catch {
-      problem = "no connection";
+      problem = NO_CONNECTION;
     }
     this.sending = 0;
     if (problem !== null) this.again(problem);
@@ -105,6 +129,7 @@ export class Outbox {
 
   again(problem) {
     this.failures += 1;
+    this.problem = problem;
     this.tell(this.stopped ? "stopped" : "offline", problem);
     if (this.stopped) return;
     const wait = RETRY_MS[Math.min(this.failures, RETRY_MS.length) - 1];
@@ -114,6 +139,7 @@ export class Outbox {
 
   done(acts, refused) {
     this.failures = 0;
+    this.problem = "";
     const sent = new Set(acts.map((act) => act.event_id));
     this.acts = this.acts.filter((act) => !sent.has(act.event_id));
     this.keep();

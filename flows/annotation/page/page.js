@@ -3,7 +3,7 @@
 import { get, post } from "/static/api.js";
 import { Check, Dispute } from "/static/check.js";
 import { button, el, key, share, toast } from "/static/dom.js";
-import { Outbox } from "/static/outbox.js";
+import { NO_CONNECTION, Outbox } from "/static/outbox.js";
 import { Progress } from "/static/progress.js";
 import { Study } from "/static/study.js";
 import { Write } from "/static/write.js";
@@ -21,6 +21,7 @@ const NOTHING = {
   study: "You have answered every question. Thank you!",
 };
 const SAID = { saved: "Saved", saving: "Saving\u2026", offline: "Offline, kept here", stopped: "Not saved" };
+const UNSAVED = "Not saved yet, kept here";
 const ARROWS = { ArrowLeft: "\u2190", ArrowRight: "\u2192", ArrowUp: "\u2191", ArrowDown: "\u2193" };
 const REFRESH_MS = 10000;
 
@@ -44,7 +45,9 @@ class Page {
 
   saving = (state, problem) => {
     const place = document.getElementById("save");
-    place.textContent = SAID[state];
+    const told = state === "offline" && problem && problem !== NO_CONNECTION;
+    place.textContent = told ? UNSAVED : SAID[state];
+    if (told && place.title !== problem) toast(`Not saved: ${problem}. It is tried again.`);
     place.title = problem;
     place.dataset.state = state;
     if (state === "stopped") toast(problem);
@@ -58,11 +61,16 @@ class Page {
       if (mode === "progress") view = await Progress.open(this);
       else {
         found = await post("/api/next", { mode, ...options });
-        view = found.mode ? MODES[mode][1](this, found) : this.nothing(mode);
+        if (found.mining !== this.about.mining) return await this.anew();
+        view = found.mode ? MODES[mode][1](this, found) : this.nothing(mode, found);
       }
     } catch (error) {
-      toast(error.status ? error.message : "No connection to the server; it is tried again.");
-      if (!error.status) setTimeout(() => this.mode === undefined && this.go(mode, options), 2000);
+      const passing = !error.status || error.status === 503;
+      const told = error.status ? error.message : "No connection to the server";
+      toast(passing ? `${told}; it is tried again.` : told);
+      if (this.mode !== undefined) return;
+      stop(`The page cannot start: ${told}.`);
+      if (passing) setTimeout(() => this.mode === undefined && this.go(mode, options), 2000);
       return;
     }
     this.view?.close();
@@ -71,18 +79,28 @@ class Page {
       tab.setAttribute("aria-current", name === mode ? "page" : "false");
     }
     main.replaceChildren(view.element);
+    main.setAttribute("aria-label", this.tabs[mode].firstChild.textContent);
     main.dataset.mode = found && !found.mode ? "nothing" : mode;
     main.dataset.subject = found?.subject ?? "";
     scrollTo(0, 0);
-    document.activeElement?.blur();
+    main.focus({ preventScroll: true }); // screen readers go on from here, and letters act
     this.count();
   }
 
-  nothing(mode) {
+  // The server was started again for other pairs: what was typed about these is sent first.
+  async anew() {
+    await this.outbox.settled();
+    location.reload();
+  }
+
+  nothing(mode, found) {
+    const back = () => this.go(mode, { subject: found.before });
+    const look = () => this.go(mode);
     return {
-      element: el("div", { class: "empty" }, el("p", {}, NOTHING[mode]),
-        button("Look again", "r", () => this.go(mode), "primary")),
-      keys: { r: ["look again", () => this.go(mode)] },
+      element: el("div", { class: "empty" }, el("p", {}, NOTHING[mode]), found.before
+        ? button("Back to the last question", "b", back)
+        : button("Look again", "r", look, "primary")),
+      keys: found.before ? { b: ["back", back] } : { r: ["look again", look] },
       close() {},
     };
   }
@@ -90,10 +108,11 @@ class Page {
   async count() {
     let found;
     try {
-      found = await get("/api/progress");
+      found = await get(`/api/progress?subject=${main.dataset.subject ?? ""}`);
     } catch {
       return; // the next time will do
     }
+    this.news(found);
     const place = document.getElementById("counts");
     if (this.tabs.study) {
       place.textContent = `${found.people[this.about.who]} of ${found.total} answered`;
@@ -113,6 +132,25 @@ class Page {
       counts.complete ? " \u00b7 complete" : "");
     this.badge("check", found.to_check);
     this.badge("adjudicate", found.disputes);
+  }
+
+  // What changed since this page was opened; nobody is taken away from what they do.
+  news(found) {
+    const more = this.pairs !== undefined && this.pairs !== found.pairs;
+    this.pairs = found.pairs;
+    let text = found.news ?? "", act = null;
+    if (found.mining !== this.about.mining) {
+      text = "This page works on other pairs now. What you type here is kept with the ones before.";
+      act = button("Go there", "", () => this.anew());
+    } else if (found.gone) {
+      text = "This pair is not among the mined ones any more. What you typed is kept.";
+      act = button("Take another", "", () => this.go("write"));
+    }
+    const place = document.getElementById("news");
+    place.hidden = !text;
+    if (place.firstChild?.textContent !== text) place.replaceChildren(el("span", {}, text), act ?? "");
+    if (more) toast(`A run has mined anew: there are ${found.pairs} pairs now.`);
+    if (more && main.dataset.mode === "nothing") this.go(this.mode);
   }
 
   badge(mode, count) {
@@ -149,9 +187,9 @@ class Page {
     for (const [name, [text]] of Object.entries(all)) {
       texts.set(text, [...(texts.get(text) ?? []), ARROWS[name] ?? name]);
     }
-    const dialog = el("dialog", { class: "keys" }, el("h2", {}, "Keys"),
+    const dialog = el("dialog", { class: "keys", "aria-label": "Keys" }, el("h2", {}, "Keys"),
       el("dl", {}, [...texts].map(([text, names]) =>
-        el("div", {}, el("dt", {}, names.map((name) => key(name))), el("dd", {}, text)))),
+        el("div", {}, el("dt", {}, names.map((name) => el("kbd", {}, name))), el("dd", {}, text)))),
       button("Close", "Esc", () => dialog.close(), "primary"));
     dialog.addEventListener("close", () => dialog.remove());
     document.body.append(dialog);
@@ -171,6 +209,7 @@ async function begin() {
       await post("/enter", { token });
     }
     const page = new Page(await get("/api/about"));
+    page.outbox.sendOthers().catch(() => {}); // the next start tries again
     // What was left unsent comes first: it may end the pair that would be shown.
     await Promise.race([page.outbox.settled(), new Promise((done) => setTimeout(done, 3000))]);
     await page.go(page.about.modes[0] ?? "progress");

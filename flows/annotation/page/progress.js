@@ -1,7 +1,7 @@
 // How far all are, how far they agree, how each question stands, and one's own pairs.
 
 import { get } from "/static/api.js";
-import { el, share } from "/static/dom.js";
+import { el, share, words } from "/static/dom.js";
 
 const AGREEMENT = {
   answers: "answers about single images, the writer's among them",
@@ -56,7 +56,7 @@ export class Progress {
       el("h2", {}, "Questions"),
       table(["question", "stands", "answers right", "agreement", "verdicts", "flags"],
         found.questions.map((row) => [
-          row.question ?? "hidden until you have checked it", chip(row.standing),
+          row.question ? words(row.question) : "hidden until you have checked it", chip(row.standing),
           `${row.answers_right} of ${row.answers}`, share(row.agreement),
           Object.entries(row.verdicts).map(([name, count]) => `${count} ${name}`).join(", "),
           row.flags ? `\u2691 ${row.flags}` : "",
@@ -69,9 +69,9 @@ export class Progress {
       type: "button", class: "mine", onclick: () => this.page.go("write", { subject: pair.subject }),
     },
     pair.images.map((id) => el("img", { src: `/images/${id}/small`, alt: "", loading: "lazy" })),
-    el("span", {}, pair.question || "nothing asked yet", " ", chip(pair.stands),
+    el("span", {}, words(pair.question || "nothing asked yet"), " ", chip(pair.stands),
       pair.flag ? ` \u2691 ${pair.flag}` : "",
-      pair.notes.map((note) => el("small", {}, `${note.says}${note.note ? `: ${note.note}` : ""}`)))));
+      pair.notes.map((note) => el("small", {}, words(`${note.says}${note.note ? `: ${note.note}` : ""}`))))));
   }
 
   close() {}

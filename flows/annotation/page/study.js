@@ -23,7 +23,7 @@ export class Study {
     this.element = el("div", { class: "work single" }, this.viewer.element,
       el("div", { class: "form" },
         el("p", { class: "step" }, `Question ${item.number} of ${item.total}`),
-        el("progress", { max: item.total, value: item.answered }),
+        el("progress", { max: item.total, value: item.answered, "aria-label": "answered" }),
         el("h1", { class: "question" }, item.question), asked.element,
         this.flag.note, this.problem,
         el("div", { class: "row actions" },

@@ -12,16 +12,19 @@ export class Viewer {
     this.x = this.y = 0; // of the middle, in widths and heights of a frame
     this.pointers = new Map();
     this.pictures = images.map(({ id, label }) =>
-      el("img", { src: `/images/${id}`, alt: `Image ${label}`, draggable: false }));
+      el("img", {
+        src: `/images/${id}`, alt: label ? `Image ${label}` : "The image", draggable: false,
+      }));
     this.frames = images.map(({ label }, index) =>
       el("figure", { class: "frame", data: { label } },
         this.pictures[index], label ? el("figcaption", {}, label) : null));
     this.tools = el("div", { class: "tools" },
-      button("\u2212", "-", () => this.zoom(1 / 1.5), "quiet"),
-      button("+", "+", () => this.zoom(1.5), "quiet"),
+      button("\u2212", "", () => this.zoom(1 / 1.5), "quiet", "Zoom out"),
+      button("+", "", () => this.zoom(1.5), "quiet", "Zoom in"),
       button("Fit", "z", () => this.fit(), "quiet fit"),
       images.length > 1 ? button("Flicker", "f", () => this.flicker(), "quiet flickers") : null,
-      images.length > 1 ? button("Other", "x", () => this.other(), "quiet") : null);
+      images.length > 1
+        ? button("Other", "x", () => this.other(), "quiet", "Other image at the same place") : null);
     this.stage = el("div", { class: `stage of${images.length}` }, this.frames);
     this.element = el("section", { class: "viewer", "aria-label": "Images" },
       this.stage, this.tools);
@@ -119,8 +122,10 @@ export class Viewer {
     this.stage.dataset.scale = this.scale.toFixed(2);
   }
 
+  // Who wants no motion turns the images over with each press.
   flicker() {
-    if (this.beat) this.stopFlicker();
+    if (matchMedia("(prefers-reduced-motion: reduce)").matches) this.other();
+    else if (this.beat) this.stopFlicker();
     else {
       this.turn(0);
       this.beat = setInterval(() => this.turn(1 - this.turned), FLICKER_MS);

@@ -1,7 +1,7 @@
 // Write mode: see the difference, ask one question with two options, say whose answer is which.
 
 import { get } from "/static/api.js";
-import { ask, button, el, enter, key, share, toast } from "/static/dom.js";
+import { ask, button, el, enter, key, share, shortcut, toast } from "/static/dom.js";
 import { flagger } from "/static/flags.js";
 import { Viewer } from "/static/viewer.js";
 
@@ -42,7 +42,7 @@ export class Write {
   left() {
     const { clip_cosine, ssl_cosine } = this.item;
     const meter = (name, value, title) => el("div", { class: "cosine", title },
-      el("span", {}, name), el("meter", { min: 0, max: 1, value }), el("b", {}, share(value)));
+      el("span", {}, name), el("meter", { min: 0, max: 1, value, "aria-label": title }), el("b", {}, share(value)));
     this.viewer.tools.append(el("div", { class: "cosines" },
       meter("CLIP", clip_cosine, "Cosine by the encoder that takes them for the same"),
       meter("SSL", ssl_cosine, "Cosine by the encoder that tells them apart")));
@@ -53,6 +53,7 @@ export class Write {
     const text = (name, label, letter, options = {}) => {
       const field = el(options.rows ? "textarea" : "input", {
         name, maxLength: this.page.about.text_max, autocomplete: "off", spellcheck: true,
+        ...shortcut(letter),
         placeholder: options.placeholder ?? "", ...(options.rows ? { rows: options.rows } : {}),
         oninput: () => this.change(name, field.value),
       });
@@ -61,11 +62,11 @@ export class Write {
         el("span", {}, label, letter ? key(letter) : null), field);
     };
     this.sides = [1, 2].map((value) => el("button", {
-      type: "button", class: "side", role: "radio", onclick: () => this.answer(value),
+      type: "button", class: "side", onclick: () => this.answer(value), ...shortcut("a"),
     }));
     const none = el("option", { value: "" }, "Choose one");
     this.fields.pattern = el("select", {
-      name: "pattern", onchange: () => this.change("pattern", this.fields.pattern.value || null),
+      name: "pattern", ...shortcut("p"), onchange: () => this.change("pattern", this.fields.pattern.value || null),
     }, none, this.page.about.patterns.map((name) =>
       el("option", { value: name }, name === "none" ? "None of these" : name)));
     this.statements = el("details", { class: "statements" },
@@ -78,7 +79,8 @@ export class Write {
         text("option_1", "Option (1)", "1"), text("option_2", "Option (2)", "2")),
       el("div", { class: "field" },
         el("span", { class: "label" }, "Which answer belongs to which image?", key("a")),
-        el("div", { class: "sides", role: "radiogroup", "aria-label": "Answers" }, this.sides)),
+        el("div", { class: "sides", role: "group", "aria-label": "Which answer belongs to which image" },
+          this.sides)),
       el("label", {}, el("span", {}, "Pattern", key("p")), this.fields.pattern),
       this.statements, this.flag.note, this.problem,
       el("div", { class: "row actions" },
@@ -99,9 +101,9 @@ export class Write {
     const { option_1, option_2, answer_a } = this.draft;
     const texts = [option_1.trim() || "(1)", option_2.trim() || "(2)"];
     this.sides.forEach((side, index) => {
-      side.replaceChildren(
-        el("b", {}, "A "), texts[index], el("br"), el("b", {}, "B "), texts[1 - index]);
-      side.setAttribute("aria-checked", String(answer_a === index + 1));
+      side.replaceChildren(...["A", "B"].map((image, place) =>
+        el("span", { class: "words" }, el("b", {}, `${image} `), texts[(index + place) % 2])));
+      side.setAttribute("aria-pressed", String(answer_a === index + 1));
     });
   }
 

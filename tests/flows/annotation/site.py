@@ -31,43 +31,51 @@ def make_home(home, folder, *, count=8, questions_too=False):
 
     Of each pair image a is called odd and image b even by the corpus.
     """
-    corpus = str(folder)
-    files = [pictures.draw_photo(folder / f"{n:03}.png", n) for n in range(2 * count)]
-    ids = [image_id(file.read_bytes()) for file in files]
     db = Database(str(home / "store"))
     db.make(SPECS.values())
-    paths.upsert(db, [path_row(corpus, f, i, n) for n, (f, i) in enumerate(zip(files, ids))])  # noqa: B905
-    rows = [_pair(*sorted(ids[n : n + 2]), n) for n in range(0, 2 * count, 2)]
-    pairs.replace(db, MINING, _table(rows))
+    rows = mine(db, folder, range(count))
+    if questions_too:
+        questions.replace(db, MINING, [q for row in rows for q in _questions(row)])
+    return db
+
+
+def mine(db, folder, numbers, *, mining=MINING):
+    """Make the pairs of pictures 2n and 2n + 1 all that a mining has, and record the run."""
+    corpus = str(folder)
+    drawn = [each for n in numbers for each in (2 * n, 2 * n + 1)]
+    files = {n: pictures.draw_photo(folder / f"{n:03}.png", n) for n in drawn}
+    ids = {n: image_id(file.read_bytes()) for n, file in files.items()}
+    paths.upsert(db, [path_row(corpus, files[n], ids[n], n) for n in drawn])
+    rows = [_pair(mining, *sorted((ids[2 * n], ids[2 * n + 1])), 2 * n) for n in numbers]
+    pairs.replace(db, mining, _table(rows))
     minings.write(
         db,
         MiningRow(
-            mining=MINING,
+            mining=mining,
             made_by="tests",
             clip=embeddings.PREFIX + ENCODER,
             ssl="none",
             clip_above=0.95,
             ssl_below=0.6,
-            found=count,
+            found=len(rows),
             alike=0,
-            images=sorted(ids),
+            images=sorted(ids.values()),
         ),
     )
-    if questions_too:
-        questions.replace(db, MINING, [q for row in rows for q in _questions(row)])
-    add_run(db, corpus)
-    return db
+    add_run(db, corpus, mining)
+    return rows
 
 
-def add_run(db, corpus):
-    """Record the run that mined these pairs."""
+def add_run(db, corpus, mining=MINING):
+    """Record a run that mined these pairs, after those before."""
     receipt = Receipt(table="pairs", version=1, rows=1, digest="0")
-    figures = {"mine": {"mining": MINING}}
+    figures = {"mine": {"mining": mining}}
+    before = len(runs.read(db))
     runs.add(
         db,
         RunRow(
-            run="run",
-            finished=1_700_000_000.0,
+            run=f"run {before}",
+            finished=1_700_000_000.0 + before,
             flow="mmvp",
             state="done",
             settings={"corpora": [corpus], "figures": figures},
@@ -76,13 +84,18 @@ def add_run(db, corpus):
     )
 
 
+def caption_of(number):
+    """A caption as a web page may have it."""
+    return f"picture {number} <img src=x onerror=alert(1)>"
+
+
 def path_row(corpus, file, image, number):
     return PathRow(
         corpus=corpus,
         path=str(file),
         image=image,
         label=None,
-        caption=f"picture {number}",
+        caption=caption_of(number),
         attributes=paths.attributes_json({"place": "left" if number % 2 else "right"}),
         size_bytes=1,
         mtime_ns=1,
@@ -90,9 +103,9 @@ def path_row(corpus, file, image, number):
     )
 
 
-def _pair(image_a, image_b, number):
+def _pair(mining, image_a, image_b, number):
     return PairRow(
-        mining=MINING,
+        mining=mining,
         pair_id=pair_id(image_a, image_b),
         image_a=image_a,
         image_b=image_b,

@@ -6,6 +6,7 @@ import re
 import shutil
 from contextlib import contextmanager
 
+import psutil
 import pytest
 from PIL import Image, ImageStat
 from playwright.sync_api import expect, sync_playwright
@@ -20,7 +21,7 @@ from tasks.annotation.outcome import (
     read_state,
     verdicts_of,
 )
-from tests.flows.annotation.site import MINING, Site, make_home
+from tests.flows.annotation.site import MINING, Site, make_home, mine
 
 expect.set_options(timeout=20_000)
 
@@ -137,7 +138,7 @@ def test_two_annotators_write_check_disagree_and_a_third_decides(browser, home):
                 in_mode(judy, "nothing")
                 expect(judy.locator("#counts")).to_contain_text("2 of 2 pairs accepted")
                 expect(judy.locator("#counts")).to_contain_text("complete")
-            ada.get_by_role("button", name="Progress").click()
+            ada.keyboard.press("m")  # all of it without a mouse
             expect(ada.locator("main")).to_contain_text("A cap is a hat.")
             expect(ada.locator(".chip.accepted")).to_have_count(3)
         ended = site.stop()
@@ -210,6 +211,28 @@ def test_no_keystroke_that_was_shown_as_saved_is_lost(browser, home):
             site.start()
 
 
+def test_a_full_disk_is_told_and_what_was_typed_is_saved_once_there_is_room(browser, home):
+    with Site(home, "--annotators", "ada") as site:
+        site.read_links()
+        server = psutil.Process(site.process.pid)
+        with entered(browser, site, "ada") as page:
+            pair = page.get_attribute("main", "data-subject")
+            page.keyboard.press("q")
+            page.keyboard.type("Is")
+            saved(page)
+            before = server.rlimit(psutil.RLIMIT_FSIZE)
+            server.rlimit(psutil.RLIMIT_FSIZE, (64, before[1]))  # no file grows any more
+            type_on(page.locator("[name=question]"), " there")
+            expect(page.locator("#save")).to_contain_text("Not saved yet, kept here")
+            expect(page.locator("#toast")).to_contain_text("the disk does not take it")
+            page.reload()
+            expect(page.locator("[name=question]")).to_have_value("Is there")
+            assert asked(home, pair) == "Is"
+            server.rlimit(psutil.RLIMIT_FSIZE, before)
+            saved(page)
+            assert asked(home, pair) == "Is there"
+
+
 def type_on(field, text):
     """Type at the end of what is there."""
     field.press("End")
@@ -233,10 +256,74 @@ def type_until_killed(page, field, site, text):
     return shown
 
 
-def asked(home, pair):
+def asked(home, pair, who="ada"):
     """The question as the disk has it."""
     db = Database(str(home / "store"))
-    return read_state(db, home, MINING).sheet("ada", pair).draft.question
+    return read_state(db, home, MINING).sheet(who, pair).draft.question
+
+
+def test_a_page_follows_what_is_mined_while_people_type_and_loses_no_draft(browser, home):
+    db, photos = Database(str(home / "store")), home.parent / "photos"
+    with Site(home, "--annotators", "ada", "grace") as site:
+        site.read_links()
+        with entered(browser, site, "ada") as ada, entered(browser, site, "grace") as grace:
+            first, second = (page.get_attribute("main", "data-subject") for page in (ada, grace))
+            for page in (ada, grace):
+                page.keyboard.press("q")
+                page.keyboard.type("Is there")
+                saved(page)
+            mined = mine(db, photos, range(1, 4))  # the first pair is gone, two are new
+            assert second in {row.pair_id for row in mined}
+            expect(ada.locator("#news")).to_contain_text("not among the mined ones any more")
+            expect(ada.locator("#toast")).to_contain_text("there are 3 pairs now")
+            for page in (ada, grace):
+                type_on(page.locator("[name=question]"), " a hat?")
+                saved(page)
+            expect(grace.locator("#news")).to_be_hidden()
+            assert asked(home, first) == asked(home, second, "grace") == "Is there a hat?"
+            ada.get_by_role("button", name="Take another").click()
+            expect(ada.locator("main")).not_to_have_attribute("data-subject", first)
+            assert ada.get_attribute("main", "data-subject") in {row.pair_id for row in mined}
+            expect(ada.locator("#counts")).to_contain_text("0 of 3 pairs")
+
+            mine(db, photos, range(2), mining="another")
+            expect(grace.locator("#news")).to_contain_text("A run has mined other pairs")
+            grace.context.set_offline(True)
+            type_on(grace.locator("[name=question]"), " Or a cap?")
+            site.stop()
+            site.start()
+            grace.context.set_offline(False)
+            saved(grace)
+            expect(grace.locator("#news")).to_contain_text("works on other pairs now")
+            grace.get_by_role("button", name="Go there").click()
+            expect(grace.locator("main")).not_to_have_attribute("data-subject", second)
+            expect(grace.locator("[name=question]")).to_have_value("")
+            assert asked(home, second, "grace") == "Is there a hat? Or a cap?"
+            mine(db, photos, range(4))
+            assert asked(home, first) == "Is there a hat?", "it is back"
+
+
+def test_what_was_typed_before_a_restart_on_other_pairs_is_sent_by_the_page_that_opens_then(
+    browser, home
+):
+    db = Database(str(home / "store"))
+    with Site(home, "--annotators", "ada") as site:
+        site.read_links()
+        with entered(browser, site, "ada") as page:
+            pair = page.get_attribute("main", "data-subject")
+            site.stop()
+            page.keyboard.press("q")
+            page.keyboard.type("Is it on?")
+            expect(page.locator("#save")).to_have_attribute("data-state", "offline")
+            other = page.context.new_page()
+            page.close()
+            mine(db, home.parent / "photos", range(2), mining="another")
+            site.start()
+            with other.expect_response("**/api/acts"):
+                other.goto(site.url)
+            in_mode(other, "write")
+            other.wait_for_function("Object.keys(localStorage).length === 0")
+            assert asked(home, pair) == "Is it on?"
 
 
 def test_participants_take_the_test_and_join_the_leaderboard(browser, home):
@@ -249,6 +336,10 @@ def test_participants_take_the_test_and_join_the_leaderboard(browser, home):
                 expect(joan.locator(".stage img")).to_have_count(1)
                 expect(joan.locator("main")).not_to_contain_text("picture")
                 joan.keyboard.press("1")
+            in_mode(joan, "nothing")
+            joan.keyboard.press("b")
+            expect(joan.locator(".choice.taken")).to_contain_text("odd")
+            joan.keyboard.press("1")
             in_mode(joan, "nothing")
             kay.keyboard.press("0")
             expect(kay.locator(".step")).to_have_text("Question 2 of 4")
@@ -313,7 +404,8 @@ def test_zoom_is_at_the_same_place_in_both_images_and_flicker_shows_one(browser,
         expect(page.locator(".told")).to_contain_text("place")
 
 
-MARKUP = '<img src=x onerror="alert(1)"><script>alert(2)</script> {{7*7}}'
+LONG = "Rindfleischetikettierung" * 9
+MARKUP = f'{LONG} <img src=x onerror="alert(1)"><script>alert(2)</script> {{{{7*7}}}}'
 
 
 def test_markup_is_text_and_the_page_fits_a_phone_in_both_themes(browser, shared):
@@ -348,3 +440,130 @@ def mean_brightness(page):
     picture = Image.open(io.BytesIO(page.screenshot())).convert("L")
     width, height = picture.size
     return ImageStat.Stat(picture.crop((0, height * 2 // 3, width, height))).mean[0]
+
+
+def touch(session, kind, *points):
+    session.send(
+        "Input.dispatchTouchEvent",
+        {
+            "type": kind,
+            "touchPoints": [{"x": x, "y": y, "id": n} for n, (x, y) in enumerate(points)],
+        },
+    )
+
+
+def test_two_fingers_zoom_both_images_and_one_finger_scrolls_or_pans(browser, shared):
+    with entered(browser, shared, "ada", **PHONE) as page:
+        stage = page.locator(".stage")
+        box = page.locator(".frame").first.bounding_box()
+        x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+        session = page.context.new_cdp_session(page)
+
+        touch(session, "touchStart", (x - 10, y), (x + 10, y))
+        for step in range(1, 9):
+            touch(session, "touchMove", (x - 10 - 5 * step, y), (x + 10 + 5 * step, y))
+        touch(session, "touchEnd")
+        expect(stage).to_have_attribute("data-scale", re.compile(r"^[45]\.\d\d$"))
+        first, second = (page.locator(".frame img").nth(n).get_attribute("style") for n in (0, 1))
+        assert first == second
+        assert page.evaluate("visualViewport.scale") == 1, "the page itself stays as it is"
+
+        touch(session, "touchStart", (x, y))
+        for step in range(1, 6):
+            touch(session, "touchMove", (x + 8 * step, y + 8 * step))
+        touch(session, "touchEnd")
+        moved = page.locator(".frame img").first.get_attribute("style")
+        assert moved != first
+        assert page.evaluate("scrollY") == 0
+        assert moved == page.locator(".frame img").nth(1).get_attribute("style")
+
+        page.get_by_role("button", name="Fit").click()
+        touch(session, "touchStart", (x, y + 40))
+        for step in range(1, 9):
+            touch(session, "touchMove", (x, y + 40 - 20 * step))
+        touch(session, "touchEnd")
+        page.wait_for_function("scrollY > 60")
+        expect(stage).to_have_attribute("data-scale", "1.00")
+
+
+def test_who_wants_no_motion_turns_the_images_over_by_hand(browser, shared):
+    with entered(browser, shared, "ada", reduced_motion="reduce") as page:
+        shown = page.locator(".frame:not(.hidden)")
+        turned = []
+        for _ in range(3):
+            page.keyboard.press("f")
+            page.wait_for_timeout(600)  # longer than a beat of the flicker
+            turned.append(shown.get_attribute("data-label"))
+        assert turned == ["B", "A", "B"]
+        assert page.evaluate("document.getAnimations().length") == 0
+    with entered(browser, shared, "ada") as page:
+        page.keyboard.press("f")
+        label = page.locator(".frame:not(.hidden)").get_attribute("data-label")
+        expect(page.locator(".frame:not(.hidden)")).not_to_have_attribute("data-label", label)
+
+
+CONTRASTS = """() => {
+  const parse = (text) => text.match(/[0-9.]+/g).map(Number);
+  const light = ([r, g, b]) => [r, g, b].map((v) => v / 255)
+    .map((v) => v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4)
+    .reduce((sum, v, n) => sum + v * [0.2126, 0.7152, 0.0722][n], 0);
+  const over = (top, under) => {
+    const a = top[3] ?? 1;
+    return [0, 1, 2].map((n) => top[n] * a + under[n] * (1 - a));
+  };
+  const ground = (element) => {
+    if (!element) return [255, 255, 255];
+    const own = parse(getComputedStyle(element).backgroundColor);
+    return (own[3] ?? 1) === 1 ? own : over(own, ground(element.parentElement));
+  };
+  const found = [];
+  const walk = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  while (walk.nextNode()) {
+    const text = walk.currentNode.textContent.trim(), element = walk.currentNode.parentElement;
+    if (!text || !element.checkVisibility() || element.closest("figcaption, script")) continue;
+    const under = ground(element), ink = over(parse(getComputedStyle(element).color), under);
+    const [a, b] = [light(ink), light(under)].sort((x, y) => y - x);
+    found.push([text.slice(0, 30), (a + 0.05) / (b + 0.05)]);
+  }
+  return found;
+}"""
+
+NAMELESS = """() => [...document.querySelectorAll(
+    "button, input, textarea, select, img, meter, progress")]
+  .filter((one) => one.checkVisibility())
+  .filter((one) => !(one.getAttribute("aria-label") || one.alt || one.labels?.length
+    || one.textContent.trim()) && !(one.alt === ""))
+  .map((one) => one.outerHTML)"""
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_words_can_be_read_parts_have_names_and_focus_is_seen(browser, shared, scheme):
+    with entered(browser, shared, "ada", color_scheme=scheme) as page:
+        for step in ("write", "problem", "keys", "progress"):
+            if step == "problem":
+                page.keyboard.press("Control+Enter")
+                expect(page.locator("[name=question]")).to_be_focused()
+                page.keyboard.press("Escape")
+            elif step == "keys":
+                page.keyboard.press("?")
+            elif step == "progress":
+                page.keyboard.press("Escape")
+                page.get_by_role("button", name="Progress").click()
+                in_mode(page, "progress")
+            contrasts = page.evaluate(CONTRASTS)
+            assert len(contrasts) > 10
+            assert [(text, round(ratio, 2)) for text, ratio in contrasts if ratio < 4.5] == [], step
+            assert page.evaluate(NAMELESS) == [], step
+        page.get_by_role("button", name="Write").click()
+        in_mode(page, "write")
+        expect(page.get_by_role("main", name="Write")).to_be_focused()
+        expect(page.get_by_role("textbox", name="One question")).to_be_visible()
+        expect(page.get_by_role("button", name="Zoom in")).to_be_visible()
+        expect(page.get_by_role("status").first).to_contain_text("Saved")
+        for _ in range(14):
+            page.keyboard.press("Tab")
+            ring = page.evaluate(
+                "(({outlineStyle, outlineWidth}) => [outlineStyle, outlineWidth])"
+                "(getComputedStyle(document.activeElement))"
+            )
+            assert ring == ["solid", "2px"], page.evaluate("document.activeElement.outerHTML")

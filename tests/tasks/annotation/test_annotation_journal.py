@@ -6,7 +6,8 @@ import sys
 
 import pytest
 
-from storage import events
+from storage import events, fragments
+from tasks.annotation import journal as journals
 from tasks.annotation.journal import FILE, Journal, read_all
 from tests.tasks.annotation.acts import Acts
 
@@ -105,3 +106,18 @@ def test_a_full_disk_takes_nothing_and_leaves_no_half_line(tmp_path, monkeypatch
     assert (tmp_path / FILE).read_text() == rows[0].to_line() + "\n"
     journal.add(rows[1:])
     assert (tmp_path / FILE).read_text().count("\n") == 2
+
+
+def test_many_moves_leave_few_files_and_every_event(tmp_path, db, monkeypatch):
+    most, rows = 3, acts_of(12)
+    monkeypatch.setattr(fragments, "SMALL_FRAGMENTS", most)
+    monkeypatch.setattr(journals, "CLEAN_EVERY", most)
+    journal = Journal(tmp_path)
+    for row in rows:
+        journal.add([row])
+        journal.move_to(db)
+
+    table = db.open(events.SPEC.name)
+    assert len(table.to_lance().get_fragments()) <= most
+    assert len(table.list_versions()) <= 2 * most
+    assert events.read(db, "m") == rows

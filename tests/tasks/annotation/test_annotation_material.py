@@ -12,7 +12,7 @@ from tasks.annotation.material import Material
 from tasks.annotation.outcome import pairs_in_order
 from tasks.annotation.pictures import LARGEST_PX, SMALL_PX, Pictures
 from tasks.images import RefusedImageError, image_id
-from tests.flows.annotation.site import ENCODER, MINING, make_home, path_row
+from tests.flows.annotation.site import ENCODER, MINING, caption_of, make_home, path_row
 
 
 @pytest.fixture
@@ -30,7 +30,7 @@ def test_pairs_come_with_wide_gaps_first_and_with_what_the_corpus_tells(held):
     first = next(iter(material.rows))
 
     assert gaps == sorted(gaps, reverse=True)
-    assert {one["caption"] for one in material.told(first)} == {"picture 0", "picture 1"}
+    assert {one["caption"] for one in material.told(first)} == set(map(caption_of, (0, 1)))
     assert {one["attributes"]["place"] for one in material.told(first)} == {"left", "right"}
     assert len(material.images) == 8
 

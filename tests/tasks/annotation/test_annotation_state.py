@@ -5,10 +5,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from storage.events import EventRow
-from tasks.annotation.acts import read_body
+from tasks.annotation.acts import Draft, read_body
+from tasks.annotation.agreement import agreements, by_question
 from tasks.annotation.outcome import checks_of, proposals_of, verdicts_of
-from tasks.annotation.state import State, fold
+from tasks.annotation.standing import standings
+from tasks.annotation.state import Rules, State, fold, proposal_of
 from tests.tasks.annotation.acts import PAIRS, WHOLE, A, Acts, B
+
+ASKED = proposal_of("m", "x", "p1", PAIRS["p1"], Draft(**WHOLE)).proposal_id
 
 BODIES = st.one_of(
     st.tuples(st.just("draft"), st.builds(dict, question=st.text("abc", max_size=3))),
@@ -29,7 +33,9 @@ BODIES = st.one_of(
 @st.composite
 def histories(draw):
     acts = draw(
-        st.lists(st.tuples(BODIES, st.sampled_from("xyz"), st.sampled_from([*PAIRS, "q", "gone"])))
+        st.lists(
+            st.tuples(BODIES, st.sampled_from("xyz"), st.sampled_from([*PAIRS, ASKED, "gone"]))
+        )
     )
     return [
         EventRow(
@@ -43,6 +49,19 @@ def histories(draw):
         )
         for number, ((kind, body), who, subject) in enumerate(acts)
     ]
+
+
+@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
+@given(histories())
+def test_what_is_known_of_questions_after_each_event_is_what_a_fresh_look_finds(history):
+    rules, state = Rules(wanted=3, checks=1), State(PAIRS)
+    for number, event in enumerate(history, start=1):
+        state.apply(event)
+        fresh = fold(history[:number], PAIRS)
+        for look in (State.items, agreements):
+            assert look(state) == look(fresh)
+        for judge in (standings, by_question):
+            assert judge(state, rules) == judge(fresh, rules)
 
 
 @settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
@@ -171,3 +190,19 @@ def test_a_question_that_is_taken_back_is_a_failed_proposal_and_a_skipped_pair_i
 def test_a_body_that_is_not_what_its_kind_holds_is_refused(kind, body, why):
     with pytest.raises(ValueError, match=r"\S"):
         pytest.fail(f"{why}: {read_body(kind, body)}")
+
+
+def test_what_was_asked_about_a_pair_that_leaves_the_mining_counts_again_when_it_is_back():
+    acts = Acts()
+    name = acts.write("ada", "p1")
+    acts.check("grace", name)
+    without = {pair: images for pair, images in PAIRS.items() if pair != "p1"}
+
+    here, away = fold(acts.events, PAIRS), fold(acts.events, without)
+    assert (list(here.items()), list(away.items())) == ([name], [])
+    here.follow(without)
+    away.follow(PAIRS)
+    assert (list(here.items()), list(away.items())) == ([], [name])
+    assert standings(away, Rules(wanted=1, checks=1)) == {name: "accepted"}
+    here.follow(PAIRS)
+    assert here == away == fold(acts.events, PAIRS)
