@@ -12,6 +12,7 @@ from pydantic import BaseModel
 from flows.settings import Settings
 from flows.site import lock_path
 from flows.stages import TRAINING, folder_of
+from flows.waiting import lacks_people
 from storage import embeddings, runs
 from storage.database import Database
 from storage.receipts import Receipt
@@ -20,7 +21,9 @@ from tasks.embed import EmbedConfig
 from tasks.encoders import EncoderConfig
 from tasks.evaluation import stage as evaluation
 from tasks.mining import stage as mining
+from tasks.questions import checking, proposing
 from tasks.questions import stage as asking
+from tasks.questions.config import QuestionConfig
 from tasks.stage import Context, Site, Stage, is_current
 from tasks.training import stage as training
 from tasks.workers import Workers
@@ -94,13 +97,18 @@ class _Asked:
             "ingest": self._ingest,
             "embed": self._embed,
             "mine": lambda: self._ask(mining.STAGE, self._mine()),
+            "propose": self._propose,
+            "check": self._check,
             "questions": lambda: self._ask(asking.STAGE, self._questions()),
             "probe": lambda: self._ask(probes.STAGE, self._probe()),
             "train": lambda: self._ask(training.STAGE, self._train()),
             "evaluate": lambda: self._ask(evaluation.STAGE, self._evaluate()),
             "report": lambda: self._ask(reporting.STAGE, self._report()),
         }
+        config: QuestionConfig = self.values["questions"]
         skipped: set[str] = set() if self.teachers else {"train"}
+        skipped |= set() if config.writers else {"propose"}
+        skipped |= set() if config.proposes else {"check"}
         waits = False
         for name, ask in steps.items():
             if name in skipped:
@@ -111,38 +119,41 @@ class _Asked:
             waits = not ask()
             if name == "embed" and not waits and self.teachers:
                 waits = not self._teach()
-            if name == "mine" and not waits and self.figures["mine"]["source"] == "none":
-                skipped |= {"probe", "train"}
-                skipped |= set() if self.values["questions"].proposes else {"questions", "evaluate"}
+            if name == "mine" and not waits:
+                waits = self._waits_for_people()
+                if self.figures["mine"]["source"] == "none":
+                    skipped |= {"probe", "train"}
+                    skipped |= set() if config.proposes else {"questions", "evaluate"}
         return self.states
 
-    def _ask(self, stage: Stage, context: Context, prefix: str = "") -> bool:
+    def _ask(
+        self,
+        stage: Stage,
+        context: Context,
+        forecast: Callable[[Context], Mapping[str, int]] = lambda _: {},
+        prefix: str = "",
+    ) -> bool:
         result = is_current(stage, context)
         name = prefix + stage.name
-        self.states[name] = {"state": "current" if result is not None else "would run"}
-        if result is not None:
-            self.receipts |= {prefix + key: value for key, value in result.receipts.items()}
-            self.figures[name] = result.outcome.figures
-            self.states[name] |= {"rows": result.outcome.rows}
-        return result is not None
+        if result is None:
+            self.states[name] = {"state": "would run", **forecast(context)}
+            return False
+        self.receipts |= {prefix + key: value for key, value in result.receipts.items()}
+        self.figures[name] = result.outcome.figures
+        self.states[name] = {"state": "current", "rows": result.outcome.rows}
+        return True
 
     def _ingest(self) -> bool:
         context = ingest.prepare(self.site, self.values["reading"], self.corpora)
-        is_done = self._ask(ingest.STAGE, context)
-        if not is_done:
-            self.states["ingest"] |= ingest.forecast(context)
-        return is_done
+        return self._ask(ingest.STAGE, context, ingest.forecast)
 
     def _embed(self) -> bool:
         context = embed.prepare(self.site, self.encoders, self.corpora, self.receipts)
-        is_done = self._ask(embed.STAGE, context)
-        if not is_done:
-            self.states["embed"] |= embed.forecast(context)
-        return is_done
+        return self._ask(embed.STAGE, context, embed.forecast)
 
     def _teach(self) -> bool:
         context = ingest.prepare(self.site, self.values["reading"], self.teachers)
-        if not self._ask(ingest.STAGE, context, TRAINING):
+        if not self._ask(ingest.STAGE, context, prefix=TRAINING):
             return False
         inner = {
             name.removeprefix(TRAINING): receipt
@@ -150,10 +161,33 @@ class _Asked:
             if name.startswith(TRAINING)
         }
         context = embed.prepare(self.site, self.encoders, self.teachers, inner)
-        return self._ask(embed.STAGE, context, TRAINING)
+        return self._ask(embed.STAGE, context, prefix=TRAINING)
 
     def _mine(self) -> Context:
         return mining.prepare(self.site, self.values["mine"], self.corpora, self.receipts)
+
+    def _waits_for_people(self) -> bool:
+        """Say whether a run would wait for people's questions after the pairs."""
+        progress = lacks_people(self.site, self.values["questions"], self._mining)
+        if progress is not None:
+            self.states["people"] = {
+                "state": "would wait",
+                "accepted": progress.accepted,
+                "wanted": progress.wanted,
+            }
+        return progress is not None
+
+    def _propose(self) -> bool:
+        config = self.values["questions"]
+        context = proposing.prepare(self.site, config, self.corpora, self.receipts, self._mining)
+        return self._ask(proposing.STAGE, context, proposing.forecast)
+
+    def _check(self) -> bool:
+        config, clip = self.values["questions"], self.encoders.clip
+        context = checking.prepare(
+            self.site, config, clip, self.corpora, self.receipts, self._mining
+        )
+        return self._ask(checking.STAGE, context, checking.forecast)
 
     def _questions(self) -> Context:
         config = self.values["questions"]

@@ -9,6 +9,8 @@ import pytest
 from flows.cli import build_parser
 from flows.mmvp import mmvp
 from flows.parameters import parameters
+from flows.settings import Settings
+from flows.status import status
 from tasks.evaluation.candidates import EvaluateConfig
 from tasks.mining.thresholds import MineConfig
 from tasks.questions.config import QuestionConfig
@@ -65,6 +67,12 @@ def written(first, second):
     }
 
 
+def stages(bare, told, **others):
+    """What `mmvp status` says of the stages of such a run on the corpus."""
+    plain = parameters(build_parser().parse_args(["status", "--corpus", str(bare)]))
+    return status(Settings.read(), plain | told | others)["stages"]
+
+
 def test_models_write_check_and_answer_where_the_corpus_says_nothing(
     server, cluster, home, bare, monkeypatch
 ):
@@ -83,11 +91,28 @@ def test_models_write_check_and_answer_where_the_corpus_says_nothing(
             "through": "report",
             "workers": cluster,
         }
+        mmvp([str(bare)], **told | {"through": "pairs"})
+        before = stages(bare, told)
         first = mmvp([str(bare)], **told)["stages"]
         sent = len(stub.bodies)
         second = mmvp([str(bare)], **told)["stages"]
+        after = stages(bare, told)
+        unanswered = told["questions"].model_copy(update={"answers_each": 2})
+        asked_twice = stages(bare, told, questions=unanswered)
 
         assert len(stub.bodies) == sent
+    assert before["mine"]["state"] == "current"
+    assert before["propose"] == {"state": "would run", "requests": 6}
+    assert before["check"] == before["questions"] == {"state": "would follow"}
+    assert runs.states(after) == dict.fromkeys(first, "current")
+    assert after["propose"]["rows"] == 6
+    proposals_taken = first["check"]["figures"]["passed"]
+    assert asked_twice["check"] == {"state": "would run", "proposals to check": proposals_taken}
+    assert asked_twice["questions"] == {"state": "would follow"}
+    by_people = stages(bare, told, questions=QuestionConfig(by=("people", "metadata")))
+    assert by_people["people"] == {"state": "would wait", "accepted": 0, "wanted": 66}
+    assert by_people["check"] == {"state": "would follow"}
+    assert "propose" not in by_people
     asked = runs.shown("questions")
     proposed = runs.shown("proposals")
     pairs = [row for row in runs.shown("pairs") if row["selected"]]
