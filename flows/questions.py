@@ -14,8 +14,9 @@ from tasks.annotation.outcome import publish
 from tasks.embed import EmbedConfig
 from tasks.encoders import EncoderConfig
 from tasks.mining.thresholds import MineConfig
-from tasks.questions import checking, proposing, stage
+from tasks.questions import stage
 from tasks.questions.config import PEOPLE, QuestionConfig
+from tasks.questions.rounds import propose_and_check
 from tasks.stage import run_stage
 from tasks.workers import WorkersConfig
 
@@ -51,12 +52,10 @@ def questions(
         mining = mining_of(run)
         if PEOPLE in config.by:
             publish(run.site.db, run.site.home, mining)
-        if config.writers:
-            context = proposing.prepare(run.site, config, corpora, run.receipts, mining)
-            keep(run, run_stage(proposing.STAGE, context))
         if config.proposes:
-            context = checking.prepare(run.site, config, clip, corpora, run.receipts, mining)
-            keep(run, run_stage(checking.STAGE, context))
+            common = (corpora, run.receipts, mining)
+            for result in propose_and_check(run.site, config, clip, *common):
+                keep(run, result)
         context = stage.prepare(run.site, config, corpora, run.receipts, mining)
         keep(run, run_stage(stage.STAGE, context))
         return run.summary()

@@ -5,7 +5,7 @@ Keep out: what makes a stage current (`tasks.stage`).
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 from pydantic import BaseModel
 
@@ -24,9 +24,15 @@ from tasks.mining import stage as mining
 from tasks.questions import checking, proposing
 from tasks.questions import stage as asking
 from tasks.questions.config import QuestionConfig
-from tasks.stage import Context, Site, Stage, is_current
+from tasks.questions.rounds import propose_and_check
+from tasks.stage import Context, Site, Stage, StageResult, is_current
 from tasks.training import stage as training
 from tasks.workers import Workers
+
+FORECASTS: Final = {
+    proposing.NAME: proposing.forecast,
+    checking.NAME: checking.forecast,
+}
 
 
 def status(settings: Settings, values: Mapping[str, Any]) -> dict[str, Any]:
@@ -93,12 +99,12 @@ class _Asked:
 
     def stages(self) -> dict[str, Any]:
         """Return the state of each stage that a run would have."""
-        steps: Mapping[str, Callable[[], bool]] = {
+        steps: Mapping[str, Callable[[], object]] = {
             "ingest": self._ingest,
             "embed": self._embed,
             "mine": lambda: self._ask(mining.STAGE, self._mine()),
-            "propose": self._propose,
-            "check": self._check,
+            "propose": self._write,
+            "check": self._write,
             "questions": lambda: self._ask(asking.STAGE, self._questions()),
             "probe": lambda: self._ask(probes.STAGE, self._probe()),
             "train": lambda: self._ask(training.STAGE, self._train()),
@@ -111,7 +117,7 @@ class _Asked:
         skipped |= set() if config.proposes else {"check"}
         waits = False
         for name, ask in steps.items():
-            if name in skipped:
+            if name in skipped or name in self.states:
                 continue
             if waits:
                 self.states[name] = {"state": "would follow"}
@@ -132,29 +138,29 @@ class _Asked:
         context: Context,
         forecast: Callable[[Context], Mapping[str, int]] = lambda _: {},
         prefix: str = "",
-    ) -> bool:
+    ) -> StageResult | None:
         result = is_current(stage, context)
         name = prefix + stage.name
         if result is None:
             self.states[name] = {"state": "would run", **forecast(context)}
-            return False
+            return None
         self.receipts |= {prefix + key: value for key, value in result.receipts.items()}
         self.figures[name] = result.outcome.figures
         self.states[name] = {"state": "current", "rows": result.outcome.rows}
-        return True
+        return result
 
-    def _ingest(self) -> bool:
+    def _ingest(self) -> object:
         context = ingest.prepare(self.site, self.values["reading"], self.corpora)
         return self._ask(ingest.STAGE, context, ingest.forecast)
 
-    def _embed(self) -> bool:
+    def _embed(self) -> object:
         context = embed.prepare(self.site, self.encoders, self.corpora, self.receipts)
         return self._ask(embed.STAGE, context, embed.forecast)
 
-    def _teach(self) -> bool:
+    def _teach(self) -> object:
         context = ingest.prepare(self.site, self.values["reading"], self.teachers)
         if not self._ask(ingest.STAGE, context, prefix=TRAINING):
-            return False
+            return None
         inner = {
             name.removeprefix(TRAINING): receipt
             for name, receipt in self.receipts.items()
@@ -177,17 +183,18 @@ class _Asked:
             }
         return progress is not None
 
-    def _propose(self) -> bool:
-        config = self.values["questions"]
-        context = proposing.prepare(self.site, config, self.corpora, self.receipts, self._mining)
-        return self._ask(proposing.STAGE, context, proposing.forecast)
+    def _write(self) -> bool:
+        """Look at `propose` and `check`, which may have run in rounds."""
+        found: list[StageResult | None] = []
 
-    def _check(self) -> bool:
+        def look(stage: Stage, context: Context) -> StageResult | None:
+            found.append(self._ask(stage, context, FORECASTS[stage.name]))
+            return found[-1]
+
         config, clip = self.values["questions"], self.encoders.clip
-        context = checking.prepare(
-            self.site, config, clip, self.corpora, self.receipts, self._mining
-        )
-        return self._ask(checking.STAGE, context, checking.forecast)
+        common = (self.corpora, self.receipts, self._mining)
+        propose_and_check(self.site, config, clip, *common, look)
+        return None not in found
 
     def _questions(self) -> Context:
         config = self.values["questions"]

@@ -46,13 +46,20 @@ def add_writing(verb: argparse.ArgumentParser) -> None:
         "--answerers", nargs="+", metavar="SPEC", help="models that answer questions to check them"
     )
     verb.add_argument(
-        "--answers-each", type=int, metavar="N", help="so often on its own, each of them (1)"
+        "--answers-each", type=int, metavar="N", help="so often on its own, each of them (5 in all)"
     )
     verb.add_argument(
         "--require", nargs="+", choices=CHECKS, help="checks to pass (all that can be made)"
     )
     verb.add_argument(
         "--pairs-per-pattern", type=int, metavar="N", help="the most pairs of a pattern (no limit)"
+    )
+    verb.add_argument(
+        "--extra-pairs",
+        type=int,
+        metavar="N",
+        help="the most pairs to ask about beyond the selected ones, while a pattern is short of "
+        "pairs or questions are refused (with --pairs-per-pattern as many as selected, else none)",
     )
 
 

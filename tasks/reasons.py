@@ -7,3 +7,4 @@ Keep out: reasons of one stage, which stand with it, and what they mean (`tasks.
 from typing import Final
 
 IMAGE_USED: Final = "image-used"
+NOTHING_TO_ASK: Final = "nothing-to-ask"

@@ -13,10 +13,9 @@ from numpy.typing import NDArray
 
 from tasks.attributes import Knowledge
 from tasks.mining.pairs import BlindPairs
-from tasks.reasons import IMAGE_USED
+from tasks.reasons import IMAGE_USED, NOTHING_TO_ASK
 
 BENCHMARK_FULL: Final = "benchmark-full"
-NOTHING_TO_ASK: Final = "nothing-to-ask"
 PATTERN_FULL: Final = "pattern-full"
 
 LEFT_OUT: Final = {

@@ -35,9 +35,9 @@ from tasks.proposals.writing import BY_MODEL
 from tasks.questions.config import QuestionConfig
 from tasks.questions.offers import (
     RULES_NAME,
+    candidates,
     findings_of,
     offered,
-    pairs_offered,
     ranked,
 )
 from tasks.stage import Context, Outcome, Receipts, Site, Stage, made_by
@@ -79,10 +79,10 @@ def prepare(
         ValueError: if the encoder is unknown.
     """
     by_source = offered(site.db, site.home, mining, config)
-    rows = pairs_offered(site.db, mining, by_source, version=inputs["pairs"].version)
+    found = candidates(site.db, mining, config, by_source, version=inputs["pairs"].version)
     recipe = NO_INPUT if is_precomputed(encoder) else find_source(encoder)[1].recipe
     plan = Plan(
-        [ranked(by_source, pair.pair_id) for pair in rows],
+        [ranked(by_source, pair.pair_id) for pair in found.all()],
         recipe,
         paths.images(site.db, corpora, version=inputs["paths"].version),
     )

@@ -4,6 +4,7 @@ Put here: the settings of the stages `propose`, `check` and `questions`.
 Keep out: the policy of checks (`tasks.checks.policy`), what servers may cost (`tasks.backends`).
 """
 
+import math
 from collections.abc import Sequence
 from typing import Final, Literal
 
@@ -18,6 +19,9 @@ Source = Literal["metadata", "model", "people"]
 METADATA: Final = "metadata"
 MODEL: Final = "model"
 PEOPLE: Final = "people"
+
+ANSWERS: Final = 5
+"""About each image, if nothing else is asked for."""
 
 
 class QuestionConfig(Terms):
@@ -41,14 +45,20 @@ class QuestionConfig(Terms):
     answerers: tuple[str, ...] = ()
     """Models on servers that answer proposed questions, to check them."""
 
-    answers_each: int = Field(default=1, ge=1, le=20)
-    """How often each of these answers on its own; more than once, with a seed each."""
+    answers_each: int | None = Field(default=None, ge=1, le=20)
+    """How often each of these answers on its own; more than once, with a seed each. None: as often
+    as makes five answers of all; of fewer, slips refuse many good questions (docs/questions.md)."""
 
     checks: CheckPolicy = CheckPolicy()
     """What a proposed question must pass."""
 
     pairs_per_pattern: int | None = Field(default=None, ge=1)
     """The most mined pairs of one pattern; the result says which patterns are short of it."""
+
+    extra_pairs: int | None = Field(default=None, ge=0)
+    """The most pairs beyond the selected ones that are asked about, the widest gap first: while a
+    pattern is short, or without `pairs_per_pattern` in place of pairs whose questions are refused.
+    None: with `pairs_per_pattern` as many as are selected, else none."""
 
     @field_validator("by", "writers", "answerers")
     @classmethod
@@ -77,12 +87,19 @@ class QuestionConfig(Terms):
 
     def answering(self) -> list[Answerer]:
         """Return all who answer, each as often as it answers on its own."""
-        times = self.answers_each
+        servers = servers_of(self.answerers)
+        times = self.answers_each or max(1, math.ceil(ANSWERS / max(1, len(servers))))
         return [
             Answerer(server, time, times, self.own_decoding)
-            for server in servers_of(self.answerers)
+            for server in servers
             for time in range(1, times + 1)
         ]
+
+    def most_extra(self, selected: int) -> int:
+        """Return how many pairs beyond so many selected ones may be asked about."""
+        if self.extra_pairs is not None:
+            return self.extra_pairs
+        return selected if self.pairs_per_pattern is not None else 0
 
 
 def servers_of(*specs: Sequence[str]) -> list[Server]:

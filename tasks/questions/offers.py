@@ -1,12 +1,14 @@
-"""What is proposed about each selected pair, in order of preference, and what checks made of it.
+"""Which pairs may be asked about, what is proposed about each, and what checks made of it.
 
-Put here: whose proposals count, their order, the findings that count.
+Put here: the order of pairs, whose proposals count, their order, the findings that count.
 Keep out: making proposals (`proposing`) and findings (`checking`), taking them (`stage`).
 """
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain, islice
 from pathlib import Path
+from typing import NamedTuple
 
 from storage import checks, pairs, proposals
 from storage.checks import CheckRow
@@ -17,32 +19,68 @@ from tasks.annotation.outcome import read_state, rules_of
 from tasks.annotation.standing import ACCEPTED, standings
 from tasks.people import BY_PEOPLE
 from tasks.proposals.writing import BY_MODEL
-from tasks.questions.config import MODEL, PEOPLE, QuestionConfig
+from tasks.questions.config import METADATA, MODEL, PEOPLE, QuestionConfig
+from tasks.reasons import NOTHING_TO_ASK
 
 RULES_NAME = "rules"
 """The author of findings that no one had to be asked for."""
 
 
-def selected_pairs(db: Database, mining: str, *, version: int | None = None) -> list[PairRow]:
-    """Return the pairs of a mining's benchmark, the widest gap between the cosines first."""
-    return pairs_offered(db, mining, {}, version=version)
+class Candidates(NamedTuple):
+    """Pairs of a mining that may be asked about, each once, in this order.
+
+    In each list the widest gap between the cosines comes first. An image is in one of the pairs
+    that are `selected` or `extra` at most.
+    """
+
+    selected: Sequence[PairRow]
+    written: Sequence[PairRow] = ()
+    """Others that people wrote about."""
+    extra: Sequence[PairRow] = ()
+    """The next in line, for want of good questions about the selected ones."""
+
+    def all(self) -> Iterator[PairRow]:
+        """Yield all of them."""
+        seen: set[str] = set()
+        for row in chain(self.selected, self.written, self.extra):
+            if row.pair_id not in seen:
+                seen.add(row.pair_id)
+                yield row
 
 
-def pairs_offered(
+def candidates(
     db: Database,
     mining: str,
-    by_source: Mapping[str, Mapping[str, Sequence[ProposalRow]]],
+    config: QuestionConfig,
+    by_source: Mapping[str, Mapping[str, Sequence[ProposalRow]]] | None = None,
     *,
     version: int | None = None,
-) -> list[PairRow]:
-    """Return the pairs of a mining's benchmark, and after them others that people wrote about.
+) -> Candidates:
+    """Return the pairs of a mining that may be asked about."""
+    people = (by_source or {}).get(PEOPLE, {})
+    rows = sorted(pairs.read(db, mining, version=version), key=lambda row: (_gap(row), row.pair_id))
+    selected = [row for row in rows if row.selected]
+    others = [row for row in rows if not row.selected]
+    most = config.most_extra(len(selected))
+    return Candidates(
+        selected,
+        [row for row in others if row.pair_id in people],
+        list(islice(_in_line(selected, others, config), most)),
+    )
 
-    Both the widest gap between the cosines first.
-    """
-    people = by_source.get(PEOPLE, {})
-    rows = pairs.read(db, mining, version=version)
-    found = [row for row in rows if row.selected or row.pair_id in people]
-    return sorted(found, key=lambda row: (not row.selected, _gap(row), row.pair_id))
+
+def _in_line(
+    selected: Iterable[PairRow], others: Iterable[PairRow], config: QuestionConfig
+) -> Iterator[PairRow]:
+    """Yield the pairs that a larger benchmark would have, each image once."""
+    used = {image for row in selected for image in (row.image_a, row.image_b)}
+    told_alone = config.by == (METADATA,)
+    for row in others:
+        if told_alone and row.left_out == NOTHING_TO_ASK:
+            continue
+        if used.isdisjoint((row.image_a, row.image_b)):
+            used |= {row.image_a, row.image_b}
+            yield row
 
 
 def _gap(row: PairRow) -> float:

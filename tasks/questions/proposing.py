@@ -1,4 +1,4 @@
-"""The stage `propose`: models write questions about the selected pairs.
+"""The stage `propose`: models write questions about the pairs of the benchmark.
 
 Put here: which requests there are, what comes of them, the receipt of proposals.
 Keep out: the prompt and its reading (`tasks.proposals`), checks (`checking`, beside this file).
@@ -9,7 +9,7 @@ people's questions that lack statements the first writer is asked for these.
 
 import logging
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
 from storage import paths, proposals
@@ -31,12 +31,15 @@ from tasks.proposals.writing import (
     write_request,
 )
 from tasks.questions.config import MODEL, QuestionConfig
-from tasks.questions.offers import selected_pairs
+from tasks.questions.offers import candidates
 from tasks.stage import Context, Outcome, Receipts, Site, Stage, made_by
 
 log = logging.getLogger(__name__)
 
 NAME: Final = "propose"
+
+ANSWERED: Final = frozenset({NO_DIFFERENCE, UNREAD})
+"""Why nothing is proposed although the call was answered, so that it is not made again."""
 
 
 class Plan(NamedTuple):
@@ -53,11 +56,17 @@ class Plan(NamedTuple):
 
 
 def prepare(
-    site: Site, config: QuestionConfig, corpora: Sequence[str], inputs: Receipts, mining: str
+    site: Site,
+    config: QuestionConfig,
+    corpora: Sequence[str],
+    inputs: Receipts,
+    mining: str,
+    extra: int = 0,
 ) -> Context:
-    """List the requests: every selected pair, every writer, every candidate."""
-    rows = selected_pairs(site.db, mining, version=inputs["pairs"].version)
-    wanted = [found for row in rows for found in _wanted(config, row)]
+    """List the requests: every selected pair and so many extra ones, every writer and candidate."""
+    found = candidates(site.db, mining, config, version=inputs["pairs"].version)
+    rows = [*found.selected, *found.extra[:extra]]
+    wanted = [one for row in rows for one in _wanted(config, row)]
     people = [
         row
         for row in proposals.read(site.db, mining)
@@ -107,11 +116,16 @@ def _wanted(config: QuestionConfig, pair: PairRow) -> list[tuple[ProposalRow, Ca
 
 def _has_failed(row: ProposalRow | None) -> bool:
     """Say whether a call has failed, so that it is made again."""
-    return (
-        row is not None
-        and row.failure is not None
-        and not row.failure.startswith((UNREAD, NO_DIFFERENCE))
-    )
+    return row is not None and row.failure is not None and _reason(row) not in ANSWERED
+
+
+def _reason(row: ProposalRow) -> str:
+    return (row.failure or "").partition(":")[0]
+
+
+def failed(reasons: Mapping[str, int]) -> int:
+    """Return how many calls have failed, from the reasons why nothing was proposed."""
+    return sum(count for reason, count in reasons.items() if reason not in ANSWERED)
 
 
 def run(context: Context) -> Outcome:
@@ -131,7 +145,7 @@ def run(context: Context) -> Outcome:
         outcomes = known(db, plan.calls)
         rows = [read_proposal(outcomes.get(row.request), row) for row, _ in plan.wanted]
         proposals.upsert(db, rows)
-    reasons = Counter(row.failure.partition(":")[0] for row in rows if row.failure)
+    reasons = Counter(_reason(row) for row in rows if row.failure)
     if reasons:
         log.warning("no question came of %s", _in_words(reasons, len(rows)))
     return Outcome(
@@ -158,10 +172,8 @@ def forecast(context: Context) -> dict[str, int]:
 
 def _in_words(reasons: Counter[str], total: int) -> str:
     why = ", ".join(f"{count:,} {reason}" for reason, count in sorted(reasons.items()))
-    return (
-        f"{reasons.total():,} of {total:,} requests ({why}); calls that failed are made again by "
-        f"the next run"
-    )
+    said = f"{reasons.total():,} of {total:,} requests ({why})"
+    return f"{said}; calls that failed are made again by the next run" if failed(reasons) else said
 
 
 def look(context: Context) -> Receipts | None:

@@ -1,8 +1,8 @@
 """The stage `questions`: two questions for each selected pair, and for pairs drawn by lot.
 
 Put here: which pairs are asked about, whose question is taken, the receipt of their questions.
-Keep out: wordings (`wording`) and drawing pairs (`writing`), what people and models propose
-(`proposing`) and what checks make of it (`checking`), beside this file.
+Keep out: wordings (`wording`), drawing pairs (`writing`), what is proposed (`proposing`), what
+checks make of it (`checking`) and what is taken (`taking`), beside this file.
 
 Three benchmarks are written. `mined` asks about the selected CLIP-blind pairs. `random` asks the
 same kinds of question about pairs that no encoder chose, so that blindness by selection can be told
@@ -12,14 +12,14 @@ written from metadata alone.
 
 import logging
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final, NamedTuple
 
 from storage import assignments, paths, questions, refused
 from storage.pairs import PairRow
 from storage.proposals import ProposalRow
-from storage.questions import CAPTIONED, MINED, RANDOM, QuestionRow
+from storage.questions import CAPTIONED, MINED, RANDOM
 from storage.receipts import Receipt, digest_rows
 from tasks.attributes import Knowledge, know
 from tasks.checks.balance import balance
@@ -27,7 +27,6 @@ from tasks.checks.policy import rule
 from tasks.discovery.assigning import agreed
 from tasks.evaluation.replies import Call, known
 from tasks.fingerprints import digest
-from tasks.patterns import PATTERNS
 from tasks.proposals.stating import (
     lacks_statements,
     read_statements,
@@ -35,50 +34,33 @@ from tasks.proposals.stating import (
     state_request,
 )
 from tasks.questions.config import METADATA, QuestionConfig
-from tasks.questions.offers import findings_of, offered, pairs_offered, source_of
+from tasks.questions.offers import candidates, findings_of, offered, source_of
+from tasks.questions.taking import BY_RULE, FULL, UNPROPOSED, Offer, Offered, Taken, take
 from tasks.questions.writing import asked_attributes, draw_pairs, write_pair, write_proposed
-from tasks.reasons import IMAGE_USED
 from tasks.stage import Context, Outcome, Receipts, Site, Stage, made_by
 
 log = logging.getLogger(__name__)
 
 NAME: Final = "questions"
 ALIKE: Final = "answers-read-alike"
-UNPROPOSED: Final = "nothing-proposed"
 REFUSED: Final = "proposals-refused"
 UNCHECKED: Final = "proposals-unchecked"
-FULL: Final = "pattern-full"
-BY_RULE: Final = "statement-by-rule"
 
 REASONS: Final[Mapping[str, str]] = {
     ALIKE: "the two images' answers to the question are the same words",
     UNPROPOSED: "no question was proposed about the pair",
     REFUSED: "no question that was proposed about the pair passed the checks",
     UNCHECKED: "a question was proposed about the pair, and not all checks of it were made yet",
-    FULL: "the benchmark has as many pairs as asked for of the question's pattern",
+    FULL: "the benchmark needs no more pairs of the question's pattern",
     BY_RULE: "nobody stated the answers, so a statement is the question with its answer",
 }
-
-
-class Offer(NamedTuple):
-    """A pair's questions if they were taken, else what keeps them out."""
-
-    rows: Sequence[QuestionRow]
-    refused: str | None = None
-    by_rule: bool = False
-
-    @property
-    def images(self) -> frozenset[str]:
-        """The images that it asks about."""
-        return frozenset(row.image for row in self.rows)
 
 
 class Plan(NamedTuple):
     """What the corpus knows, and what is offered about each pair, preferred first."""
 
     known: Knowledge
-    offers: Mapping[str, Sequence[Offer]]
-    selected: frozenset[str]
+    offered: Offered
 
 
 def prepare(
@@ -90,12 +72,19 @@ def prepare(
     held = paths.images(site.db, corpora, version=version) if lacking else {}
     gone = {image for image, files in held.items() if lacking.issuperset(files)}
     metadata = paths.metadata(site.db, corpora, version=version)
-    found = know({image: told for image, told in metadata.items() if image not in gone})
-    offering = _Offers(site, config, mining, found)
+    known = know({image: told for image, told in metadata.items() if image not in gone})
+    offering = _Offers(site, config, mining, known)
     by_source, version = offering.by_source, inputs["pairs"].version
-    rows = pairs_offered(site.db, mining, by_source, version=version)
-    offers = {pair.pair_id: list(offering.about(pair)) for pair in rows}
-    settings = config.model_dump(mode="json", include={"lot_pairs", "by", "pairs_per_pattern"})
+    found = candidates(site.db, mining, config, by_source, version=version)
+    written = {row.pair_id for row in found.written}
+    extra = {row.pair_id for row in found.extra} - written
+    offers = {
+        pair.pair_id: list(offering.about(pair, told=pair.pair_id not in written))
+        for pair in found.all()
+    }
+    settings = config.model_dump(
+        mode="json", include={"lot_pairs", "by", "pairs_per_pattern", "extra_pairs"}
+    )
     proposed = [[p, repr(offer)] for p, made in offers.items() for offer in made]
     return Context(
         site=site,
@@ -103,12 +92,12 @@ def prepare(
         facts={
             "mining": mining,
             "config": settings,
-            "knowledge": found.digest(),
+            "knowledge": known.digest(),
             "proposed": digest(proposed) if config.proposes else None,
         },
         inputs=inputs,
         made_by=made_by(__name__),
-        given=Plan(found, offers, frozenset(row.pair_id for row in rows if row.selected)),
+        given=Plan(known, Offered(offers, {row.pair_id for row in found.selected}, extra)),
     )
 
 
@@ -130,18 +119,23 @@ class _Offers:
         }
         self.said = known(site.db, self.calls.values())
 
-    def about(self, pair: PairRow) -> Iterator[Offer]:
-        """Yield what is offered about a pair, the preferred first."""
+    def about(self, pair: PairRow, *, told: bool) -> Iterator[Offer]:
+        """Yield what is offered about a pair, the preferred first; what is `told` of it, or not."""
+        images = (pair.image_a, pair.image_b)
         for source in self.config.by:
             if source != METADATA:
                 for row in self.by_source[source].get(pair.pair_id, ()):
                     yield self._proposed(row)
-            elif pair.attribute is not None:
-                images = (pair.image_a, pair.image_b)
-                made = write_pair(
-                    self.found, pair.attribute, images, mining=self.mining, benchmark=MINED
-                )
-                yield Offer(made, refused=None if made else ALIKE)
+            elif told:
+                for name in self._attributes(pair):
+                    made = write_pair(self.found, name, images, mining=self.mining, benchmark=MINED)
+                    yield Offer(made, refused=None if made else ALIKE)
+
+    def _attributes(self, pair: PairRow) -> Sequence[str]:
+        """Return what a pair may be asked about: if selected what it was selected for."""
+        if pair.selected:
+            return [pair.attribute] if pair.attribute is not None else []
+        return self.found.differences(pair.image_a, pair.image_b)
 
     def _proposed(self, row: ProposalRow) -> Offer:
         found = self.findings.get(row.proposal_id, ())
@@ -168,23 +162,9 @@ def run(context: Context) -> Outcome:
     """Write the questions of all three benchmarks, in one commit."""
     mining, config = context.facts["mining"], context.config
     plan: Plan = context.given
-    rows: list[QuestionRow] = []
-    asked: Counter[str] = Counter()
-    reasons: Counter[str] = Counter()
-    patterns: Counter[str | None] = Counter()
-    used: set[str] = set()
-    for pair_id, offers in plan.offers.items():
-        others = () if pair_id in plan.selected else used
-        taken, why = _take(offers, patterns, others, config.pairs_per_pattern)
-        if taken is not None:
-            rows += taken.rows
-            used |= taken.images
-            asked[MINED] += 1
-            patterns[taken.rows[0].pattern] += 1
-            reasons[BY_RULE] += taken.by_rule
-        elif why is not None or config.proposes:
-            reasons[why or UNPROPOSED] += 1
-    mined = list(rows)
+    taken = take(plan.offered, config)
+    rows, reasons = list(taken.rows), taken.reasons.copy()
+    asked = Counter({MINED: taken.patterns.total()})
     for benchmark, captioned in ((RANDOM, False), (CAPTIONED, True)):
         if METADATA not in config.by:
             break
@@ -204,62 +184,32 @@ def run(context: Context) -> Outcome:
             "source": plan.known.source,
             "captioned": sorted(plan.known.captioned),
             "pairs": {name: asked[name] for name in (MINED, RANDOM, CAPTIONED)},
-            **_told_of(config, mined, patterns),
+            **_told_of(config, taken),
         },
     )
 
 
-def _take(
-    offers: Sequence[Offer],
-    patterns: Mapping[str | None, int],
-    used: Collection[str],
-    most: int | None,
-) -> tuple[Offer | None, str | None]:
-    """Return the first offer that is taken, else why the last one is not.
-
-    `used` are images that must not be asked about again: of pairs that people wrote about beyond
-    the selected ones, those that are asked about already.
-    """
-    why = None
-    for offer in offers:
-        why = offer.refused
-        if why is None and not offer.images.isdisjoint(used):
-            why = IMAGE_USED
-        elif why is None:
-            if most is None or patterns.get(offer.rows[0].pattern, 0) < most:
-                return offer, None
-            why = FULL
-    return None, why
-
-
-def _told_of(
-    config: QuestionConfig, mined: Sequence[QuestionRow], patterns: Mapping[str | None, int]
-) -> dict[str, Any]:
+def _told_of(config: QuestionConfig, taken: Taken) -> dict[str, Any]:
     """Return figures of the mined benchmark that are asked for by its settings."""
     told: dict[str, Any] = {}
     if config.proposes:
-        sources = Counter(row.source for row in mined)
+        sources = Counter(row.source for row in taken.rows)
         told["sources"] = {source: count // 2 for source, count in sorted(sources.items())}
-        told["balance"] = balance(mined)._asdict()
+        told["balance"] = balance(taken.rows)._asdict()
     if config.proposes or config.pairs_per_pattern is not None:
-        told["patterns"] = {name or "none": count for name, count in patterns.items()}
+        told["patterns"] = {name or "none": count for name, count in taken.patterns.items()}
     if config.pairs_per_pattern is not None:
-        short = short_of(patterns, config.pairs_per_pattern)
-        told["short"] = short
-        if short:
-            lacks = ", ".join(f"{count} of {name}" for name, count in short.items())
-            log.warning(
-                "short of %s; select more pairs (--benchmark-pairs), or have more questions "
-                "proposed about each (--candidates)",
-                lacks,
-            )
+        told["short"] = taken.short
+    elif config.extra_pairs:
+        told["lacking"] = taken.lacking
+    if taken.lacking and (config.pairs_per_pattern or config.extra_pairs):
+        lacks = ", ".join(f"{count} of {name}" for name, count in taken.short.items())
+        log.warning(
+            "short of %s; mine more images, look at more pairs (--extra-pairs), or have more "
+            "questions proposed about each (--candidates)",
+            lacks or f"{taken.lacking} pairs",
+        )
     return told
-
-
-def short_of(patterns: Mapping[str | None, int], wanted: int) -> dict[str, int]:
-    """Return how many pairs each of the nine patterns lacks; those that lack none are left out."""
-    counts = {name: wanted - patterns.get(name, 0) for name in PATTERNS.values()}
-    return {name: count for name, count in counts.items() if count > 0}
 
 
 def look(context: Context) -> Receipts | None:

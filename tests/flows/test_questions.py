@@ -121,7 +121,8 @@ def test_status_tells_what_models_would_be_asked(server, cluster, home, bare):
         before = stages()
         done = mmvp([str(bare)], **told, through="questions")["stages"]
         after = stages()
-        twice = stages(questions=told["questions"].model_copy(update={"answers_each": 2}))
+        others = {"answerers": (f"openai:others@{stub.url}",)}
+        changed = stages(questions=told["questions"].model_copy(update=others))
         people = stages(questions=QuestionConfig(by=("people", "metadata")))
 
     assert before["mine"]["state"] == "current"
@@ -130,8 +131,8 @@ def test_status_tells_what_models_would_be_asked(server, cluster, home, bare):
     assert {after[name]["state"] for name in done} == {"current"}
     assert after["propose"]["rows"] == 6
     checked = done["check"]["figures"]["passed"]
-    assert twice["check"] == {"state": "would run", "proposals to check": checked}
-    assert twice["questions"] == {"state": "would follow"}
+    assert changed["check"] == {"state": "would run", "proposals to check": checked}
+    assert changed["questions"] == {"state": "would follow"}
     assert people["people"] == {"state": "would wait", "accepted": 0, "wanted": 66}
     assert people["check"] == {"state": "would follow"}
     assert "propose" not in people

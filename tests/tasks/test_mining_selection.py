@@ -13,11 +13,10 @@ from tasks.mining import BlindPairs
 from tasks.mining.selection import (
     BENCHMARK_FULL,
     LEFT_OUT,
-    NOTHING_TO_ASK,
     PATTERN_FULL,
     select,
 )
-from tasks.reasons import IMAGE_USED
+from tasks.reasons import IMAGE_USED, NOTHING_TO_ASK
 
 NOTHING = Knowledge(facts={})
 

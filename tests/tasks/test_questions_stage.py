@@ -11,11 +11,12 @@ from storage import embeddings, pairs, paths, questions
 from storage.paths import PathRow, attributes_json
 from storage.receipts import Receipt, digest_rows
 from tasks.mining import stage as mining
-from tasks.mining.selection import NOTHING_TO_ASK, PATTERN_FULL
+from tasks.mining.selection import PATTERN_FULL
 from tasks.mining.thresholds import MineConfig
 from tasks.patterns import PATTERNS
 from tasks.questions import stage
 from tasks.questions.config import QuestionConfig
+from tasks.reasons import NOTHING_TO_ASK
 from tasks.scenes import PATTERN_FACTORS, caption, sample_scene
 from tasks.stage import Site, key_of
 from tasks.workers import Workers, WorkersConfig
@@ -319,3 +320,19 @@ def test_what_is_known_is_read_at_the_version_of_the_receipts(site):
     after = prepare(site, mined, receipts)
 
     assert after.facts == before.facts
+
+
+def test_pairs_in_line_are_asked_about_patterns_that_are_short(site):
+    put(site, scenes())
+
+    few, before, _ = ask(site, pairs_per_pattern=4, extra_pairs=0)
+    more, after, _ = ask(site, pairs_per_pattern=4)
+
+    selected = {row.pair_id for row in pairs.read(site.db, few[0].mining) if row.selected}
+    beyond = {row.pair_id for row in more if row.benchmark == questions.MINED} - selected
+    lacking = [sum(outcome.figures["short"].values()) for outcome in (before, after)]
+    assert lacking[0] - lacking[1] == len(beyond) > 0
+    assert {row.pair_id for row in few if row.benchmark == questions.MINED} <= selected
+    assert max(after.figures["patterns"].values()) == 4
+    mined = [row.image for row in more if row.benchmark == questions.MINED]
+    assert len(mined) == len(set(mined)), "no image is asked about twice"
