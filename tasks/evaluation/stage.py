@@ -36,7 +36,6 @@ from tasks.evaluation.candidates import (
 )
 from tasks.evaluation.contrast import contrast, said
 from tasks.evaluation.given import came_in_file
-from tasks.evaluation.jobs import Sitting, ask_models
 from tasks.evaluation.journal import ANSWERS, Journal
 from tasks.evaluation.matching import image_vectors
 from tasks.evaluation.remote import ask_server
@@ -288,6 +287,8 @@ def _todo(plan: Plan, missing: set[AnswerName]) -> ToDo:
 
 
 def _ask_language_models(context: Context, todo: ToDo) -> None:
+    from tasks.evaluation.jobs import Sitting, ask_models
+
     plan: Plan = context.given
     site = context.site
     names = {role: identity.name for role, identity in plan.identities.items()}

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 import numpy as np
-from scipy import stats
+import scipy
 
 CONFIDENCE: Final = 0.95
 
@@ -44,7 +44,7 @@ def wilson(successes: int, n: int) -> Interval:
     """
     if n == 0 and successes == 0:
         return Interval(0.0, 1.0)
-    found = stats.binomtest(successes, n).proportion_ci(CONFIDENCE, method="wilson")
+    found = scipy.stats.binomtest(successes, n).proportion_ci(CONFIDENCE, method="wilson")
     return Interval(float(found.low), float(found.high))
 
 
@@ -84,7 +84,7 @@ def mcnemar(only_a: int, only_b: int) -> float:
     differing = only_a + only_b
     if differing == 0:
         return 1.0
-    return float(stats.binomtest(min(only_a, only_b), differing, 0.5).pvalue)
+    return float(scipy.stats.binomtest(min(only_a, only_b), differing, 0.5).pvalue)
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
