@@ -18,7 +18,7 @@ from tasks.report.labels import label_places
 
 WIDTH: Final = 11.0
 PANEL: Final = 3.0
-"""Side of a panel, in inches."""
+"""Height of a panel, in inches."""
 
 LEFT: Final = 0.75
 APART: Final = 0.45
@@ -75,11 +75,12 @@ def draw_scaling(
         IMAGENET: [one.imagenet for one in encoders],
     }
     known = [side for side in sides.items() if any(value is not None for value in side[1])]
+    step = (WIDTH - LEFT) / len(known)
     for number, (label, across) in enumerate(known):
         place = (
-            (LEFT + number * (PANEL + APART)) / WIDTH,
+            (LEFT + number * step) / WIDTH,
             (height - HEAD - PANEL) / height,
-            PANEL / WIDTH,
+            (step - APART) / WIDTH,
             PANEL / height,
         )
         axes = figure.add_axes(place, facecolor=palette.paper)
