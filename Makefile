@@ -2,6 +2,9 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
+# Without kept bytecode every process that tests and runs start compiles all its libraries again.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: setup demo test test-fast check format docs lock clean
 
 setup: .venv/ready

@@ -1,7 +1,7 @@
 """Mine a store of any size through the flow: time, memory of all processes, killed and resumed.
 
-    python benchmarks/mining_flow.py --images 1000000 --home /tmp/million
-    python benchmarks/mining_flow.py --images 1000000 --home /tmp/million --kill-after 60
+    python benchmarks/mining_flow.py --images 1000000 --home million
+    python benchmarks/mining_flow.py --images 1000000 --home million --kill-after 60
 
 The first call fills the store with drawn float16 vectors under the names of the shipped encoders
 (CLIP-like ones of width 768 for both, see `mining_vectors`), images that have no files, then

@@ -17,7 +17,7 @@ from typing import Any
 from benchmarks.measuring import parser_of, read_options, show
 from storage.database import Database
 from tasks.scores.statistics import wilson
-from tests.onlookers import GOOD, KINDS, World
+from tests.cases import GOOD, KINDS, World
 from tests.planted import Found, site_of, study
 
 

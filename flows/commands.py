@@ -9,8 +9,10 @@ import json
 import logging
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from pydantic import ValidationError
 
@@ -18,7 +20,28 @@ from flows.parameters import STUDY, of_verb, parameters
 from flows.results import print_summary
 from flows.settings import Settings
 
-SERVERS_TO_LOSE = 2
+SERVERS_TO_LOSE: Final = 2
+ENCODERS: Final = ("clip", "ssl", "control")
+GIVEN: Final[Mapping[str, Sequence[str]]] = {
+    "ingest": ("corpus", "reading", "workers", "rehash"),
+    "embed": ("corpus", *ENCODERS, "workers"),
+    "mine": ("corpus", "clip", "ssl", "mine", "workers"),
+    "grid": ("corpus", "encoders", "reading", "mine", "workers", "rehash"),
+    "zoo": ("models", "benchmark", "imagenet", "workers"),
+    "conversations": ("file", "images", "reading", "workers", "rehash"),
+    "questions": ("corpus", "clip", "ssl", "mine", "questions", "workers"),
+    "probe": ("corpus", "train_corpus", *ENCODERS, "workers"),
+    "train": ("corpus", "train_corpus", *ENCODERS, "mine", "train", "workers"),
+    "evaluate": ("corpus", *ENCODERS, "mine", "questions", "evaluate", "workers"),
+    "report": ("corpus", "clip", "ssl", "mine", "report", "workers"),
+    "benchmark": ("place", *ENCODERS, "evaluate", "workers"),
+    "benchmark_report": ("named", "report", "workers"),
+    "sweep": (
+        *("corpus", "train_corpus", "clip", "ssl", "encoder_seeds"),
+        *("mine", "questions", "train", "evaluate", "workers"),
+    ),
+}
+"""The parameters that each verb's flow takes by place; other verbs' take theirs by name."""
 
 log = logging.getLogger(__name__)
 
@@ -89,19 +112,21 @@ def _words(error: BaseException) -> str:
 
 
 def _flow(options: argparse.Namespace) -> dict[str, Any]:
-    from flows.scoreboard import headline
     from flows.server import free_port, running_port, serve_run
 
     settings = Settings.read()
     port = running_port(settings.home) or free_port()
     variables = _set_environment(settings, port)
     values = of_verb(options)
-    with serve_run(port, variables, settings.home):
+    name = _flow_of(options.verb, values)
+    with serve_run(port, variables, settings.home, meanwhile=partial(_load, name)):
         try:
-            summary = _call_again(_flow_of(options.verb, values), values, port)
+            summary = _call_again(name, values, port)
         finally:
             _send_logs()
     if options.verb == "evaluate":
+        from flows.scoreboard import headline
+
         summary |= headline(summary["scores"], options.key)
     if not options.json:
         _print(options, summary)
@@ -112,7 +137,14 @@ def _flow_of(verb: str, values: Mapping[str, Any]) -> str:
     """Return the name of a verb's flow; of some verbs it is another for published benchmarks."""
     if "place" in values:
         return "benchmark"
-    return "benchmark_report" if "named" in values else verb
+    if "named" in values:
+        return "benchmark_report"
+    return verb if verb in {*GIVEN, *STUDY} else "mmvp"
+
+
+def _load(name: str) -> Any:
+    """Return a flow; to import it takes seconds."""
+    return getattr(import_module(f"flows.{name}"), name)
 
 
 def _print(options: argparse.Namespace, summary: dict[str, Any]) -> None:
@@ -185,32 +217,9 @@ def _call_again(verb: str, values: Mapping[str, Any], port: int) -> dict[str, An
 
 def _call(verb: str, values: Mapping[str, Any]) -> dict[str, Any]:
     """Start the flow of a verb with those of the parameters that it has."""
-    from importlib import import_module
-
-    encoders = ("clip", "ssl", "control")
-    names: Mapping[str, Sequence[str]] = {
-        "ingest": ("corpus", "reading", "workers", "rehash"),
-        "embed": ("corpus", *encoders, "workers"),
-        "mine": ("corpus", "clip", "ssl", "mine", "workers"),
-        "grid": ("corpus", "encoders", "reading", "mine", "workers", "rehash"),
-        "zoo": ("models", "benchmark", "imagenet", "workers"),
-        "conversations": ("file", "images", "reading", "workers", "rehash"),
-        "questions": ("corpus", "clip", "ssl", "mine", "questions", "workers"),
-        "probe": ("corpus", "train_corpus", *encoders, "workers"),
-        "train": ("corpus", "train_corpus", *encoders, "mine", "train", "workers"),
-        "evaluate": ("corpus", *encoders, "mine", "questions", "evaluate", "workers"),
-        "report": ("corpus", "clip", "ssl", "mine", "report", "workers"),
-        "benchmark": ("place", *encoders, "evaluate", "workers"),
-        "benchmark_report": ("named", "report", "workers"),
-        "sweep": (
-            *("corpus", "train_corpus", "clip", "ssl", "encoder_seeds"),
-            *("mine", "questions", "train", "evaluate", "workers"),
-        ),
-    }
-    name = verb if verb in {*names, *STUDY} else "mmvp"
-    flow = getattr(import_module(f"flows.{name}"), name)
-    if verb in names:
-        return dict(flow(*(values[one] for one in names[verb])))
+    flow = _load(verb)
+    if verb in GIVEN:
+        return dict(flow(*(values[one] for one in GIVEN[verb])))
     return dict(flow(**values))
 
 

@@ -19,7 +19,7 @@ from tasks.exporting.card import write_card
 from tasks.exporting.folder import write_folder
 from tasks.exporting.model import make_whole
 from tasks.exporting.placing import check_free
-from tasks.training.jobs import is_whole
+from tasks.training.assignments import is_whole
 
 
 class Wanted(NamedTuple):

@@ -1,50 +1,28 @@
 """`mmvp grade`: which option rules, judges and others' graders take each stored reply for.
 
-Put here: which replies are graded, agreement with the rules, scores under each grader.
-Keep out: graders (`tasks.graders`), agreement and scores (`tasks.graders`, `tasks.scores`).
+Put here: grading the replies of the latest evaluation, what is printed of it.
+Keep out: graders (`tasks.graders`), what is compared (`tasks.evaluation.grading`).
 """
 
 import argparse
-from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from flows.parameters import terms_of
 from flows.settings import Settings
 from flows.site import hold_store
 from storage import answers, grades, questions, runs
-from storage.answers import AnswerRow
 from storage.database import Database
 from storage.grades import GradeRow
-from storage.questions import QuestionRow
 from storage.tables import SPECS
 from tasks.backends.terms import Terms
-from tasks.evaluation.asking import MMVP_VLM
+from tasks.evaluation.grading import Replies, Sitting, compare, sittings_of
 from tasks.evaluation.judging import VOTES, grade_by_server, judge_of
-from tasks.evaluation.scoring import asked_under
-from tasks.evaluation.ways import way_named
 from tasks.files import write_whole
-from tasks.graders import Given, Grade, agreement, disagreements, to_csv
+from tasks.graders import disagreements, to_csv
 from tasks.graders.registry import RULES, grader_named
-from tasks.protocols.protocol import LOGPROBS
-from tasks.scores import score
-
-
-class Sitting(NamedTuple):
-    """A model that was asked a benchmark in a way."""
-
-    benchmark: str
-    model: str
-    protocol: str
-
-
-class Replies(NamedTuple):
-    """All questions of a benchmark, and the replies to them."""
-
-    asked: Sequence[QuestionRow]
-    given: list[Given]
 
 
 def grade_answers(
@@ -91,8 +69,7 @@ def grade_answers(
         rules = {one.name: rule for one, rule in zip(given, graded[RULES], strict=True)}
         for sitting, (rows, said) in sittings.items():
             mine, own = [by_name[one.name] for one in said], [rules[one.name] for one in said]
-            told = asdict(agreement(said, own, mine))
-            found.append({**sitting._asdict(), "grader": name, **told, **_score(rows, mine)})
+            found.append({"grader": name, **compare(sitting, Replies(rows, said), own, mine)})
             differing += disagreements(said, own, mine)
     if to is not None:
         write_whole(to.expanduser(), to_csv(differing).encode())
@@ -125,46 +102,9 @@ def _sittings(db: Database) -> dict[Sitting, Replies]:
     """Return the replies in words of the latest evaluation."""
     latest = runs.latest(db, "answers")
     rows = questions.read(db, latest.mining) if latest is not None else []
-    benchmarks: dict[str, dict[str, QuestionRow]] = defaultdict(dict)
-    for row in rows:
-        benchmarks[row.benchmark][row.question_id] = row
-    found: dict[Sitting, Replies] = {}
-    for answer in answers.read(db, question_ids={row.question_id for row in rows}):
-        if answer.failure is not None or not _in_words(answer.protocol):
-            continue
-        for benchmark, asked in benchmarks.items():
-            if answer.question_id in asked:
-                sitting = Sitting(benchmark, answer.model, answer.protocol)
-                replies = found.setdefault(sitting, Replies(list(asked.values()), []))
-                replies.given.append(_given(asked[answer.question_id], answer))
+    given = answers.read(db, question_ids={row.question_id for row in rows})
+    found = sittings_of(rows, given)
     if not found:
         message = "no model has answered in words yet; run `mmvp evaluate` with a model that does"
         raise ValueError(message)
-    return dict(sorted(found.items()))
-
-
-def _given(row: QuestionRow, answer: AnswerRow) -> Given:
-    return Given(
-        question_id=row.question_id,
-        model=answer.model,
-        protocol=answer.protocol,
-        question=row.question,
-        options=(row.options[0], row.options[1]),
-        reply=answer.response,
-    )
-
-
-def _in_words(name: str) -> bool:
-    """Say whether a way gives words to grade, about the options as the question has them."""
-    if name == MMVP_VLM:
-        return False
-    way = way_named(name)
-    return way.control is None and way.protocol.asks != LOGPROBS
-
-
-def _score(asked: Sequence[QuestionRow], made: Sequence[Grade]) -> dict[str, Any]:
-    """Return the accuracy under the questions' own key; what has no grade is wrong."""
-    choices = {one.question_id: one.option for one in made}
-    overall = score(asked_under(asked[0].key, asked, choices))[0]
-    names = ("pairs", "pair_accuracy", "pair_low", "pair_high", "question_accuracy", "unread")
-    return {name: getattr(overall, name) for name in names}
+    return found

@@ -13,7 +13,7 @@ import subprocess
 import threading
 import time
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -68,9 +68,16 @@ def free_port() -> int:
 
 
 def start_server(
-    port: int, environment: Mapping[str, str], home: Path, *, private: bool
+    port: int,
+    environment: Mapping[str, str],
+    home: Path,
+    *,
+    private: bool,
+    meanwhile: Callable[[], object] = lambda: None,
 ) -> subprocess.Popen[bytes]:
     """Start a server and wait until it answers; a private one has no page and no schedules.
+
+    `meanwhile` is called while it starts, which takes seconds.
 
     Raises:
         RuntimeError: if it ends, or does not answer in two minutes.
@@ -83,6 +90,7 @@ def start_server(
     options = [f"--port={port}", "--log-level=warning", "--lifespan=on"]
     server = start_child([*command, *options], variables, log=log, cwd=ROOT)
     try:
+        meanwhile()
         _wait_until_ready(server, port, log)
     except BaseException:
         stop_child(server)
@@ -91,8 +99,15 @@ def start_server(
 
 
 @contextmanager
-def serve_run(port: int, environment: Mapping[str, str], home: Path) -> Iterator[None]:
+def serve_run(
+    port: int,
+    environment: Mapping[str, str],
+    home: Path,
+    meanwhile: Callable[[], object] = lambda: None,
+) -> Iterator[None]:
     """Hold a server at `port`: the one that answers there, else a private one for this block.
+
+    `meanwhile` is called while a private one starts.
 
     A private server that is killed is started again, and the run goes on: what it knew is on disk,
     and Prefect's client asks again for some time.
@@ -100,7 +115,7 @@ def serve_run(port: int, environment: Mapping[str, str], home: Path) -> Iterator
     if answers(port):
         yield
         return
-    server = start_server(port, environment, home, private=True)
+    server = start_server(port, environment, home, private=True, meanwhile=meanwhile)
     stop = threading.Event()
 
     def revive() -> None:

@@ -5,13 +5,14 @@ Keep out: what makes a stage current (`tasks.stage`).
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 from pydantic import BaseModel
 
 from flows.settings import Settings
 from flows.site import lock_path
 from flows.stages import TRAINING, folder_of
+from flows.waiting import lacks_people
 from storage import embeddings, runs
 from storage.database import Database
 from storage.receipts import Receipt
@@ -20,10 +21,18 @@ from tasks.embed import EmbedConfig
 from tasks.encoders import EncoderConfig
 from tasks.evaluation import stage as evaluation
 from tasks.mining import stage as mining
+from tasks.questions import checking, proposing
 from tasks.questions import stage as asking
-from tasks.stage import Context, Site, Stage, is_current
+from tasks.questions.config import QuestionConfig
+from tasks.questions.rounds import propose_and_check
+from tasks.stage import Context, Site, Stage, StageResult, is_current
 from tasks.training import stage as training
 from tasks.workers import Workers
+
+FORECASTS: Final = {
+    proposing.NAME: proposing.forecast,
+    checking.NAME: checking.forecast,
+}
 
 
 def status(settings: Settings, values: Mapping[str, Any]) -> dict[str, Any]:
@@ -90,20 +99,25 @@ class _Asked:
 
     def stages(self) -> dict[str, Any]:
         """Return the state of each stage that a run would have."""
-        steps: Mapping[str, Callable[[], bool]] = {
+        steps: Mapping[str, Callable[[], object]] = {
             "ingest": self._ingest,
             "embed": self._embed,
             "mine": lambda: self._ask(mining.STAGE, self._mine()),
+            "propose": self._write,
+            "check": self._write,
             "questions": lambda: self._ask(asking.STAGE, self._questions()),
             "probe": lambda: self._ask(probes.STAGE, self._probe()),
             "train": lambda: self._ask(training.STAGE, self._train()),
             "evaluate": lambda: self._ask(evaluation.STAGE, self._evaluate()),
             "report": lambda: self._ask(reporting.STAGE, self._report()),
         }
+        config: QuestionConfig = self.values["questions"]
         skipped: set[str] = set() if self.teachers else {"train"}
+        skipped |= set() if config.writers else {"propose"}
+        skipped |= set() if config.proposes else {"check"}
         waits = False
         for name, ask in steps.items():
-            if name in skipped:
+            if name in skipped or name in self.states:
                 continue
             if waits:
                 self.states[name] = {"state": "would follow"}
@@ -111,49 +125,76 @@ class _Asked:
             waits = not ask()
             if name == "embed" and not waits and self.teachers:
                 waits = not self._teach()
-            if name == "mine" and not waits and self.figures["mine"]["source"] == "none":
-                skipped |= {"probe", "train"}
-                skipped |= set() if self.values["questions"].proposes else {"questions", "evaluate"}
+            if name == "mine" and not waits:
+                waits = self._waits_for_people()
+                if self.figures["mine"]["source"] == "none":
+                    skipped |= {"probe", "train"}
+                    skipped |= set() if config.proposes else {"questions", "evaluate"}
         return self.states
 
-    def _ask(self, stage: Stage, context: Context, prefix: str = "") -> bool:
+    def _ask(
+        self,
+        stage: Stage,
+        context: Context,
+        forecast: Callable[[Context], Mapping[str, int]] = lambda _: {},
+        prefix: str = "",
+    ) -> StageResult | None:
         result = is_current(stage, context)
         name = prefix + stage.name
-        self.states[name] = {"state": "current" if result is not None else "would run"}
-        if result is not None:
-            self.receipts |= {prefix + key: value for key, value in result.receipts.items()}
-            self.figures[name] = result.outcome.figures
-            self.states[name] |= {"rows": result.outcome.rows}
-        return result is not None
+        if result is None:
+            self.states[name] = {"state": "would run", **forecast(context)}
+            return None
+        self.receipts |= {prefix + key: value for key, value in result.receipts.items()}
+        self.figures[name] = result.outcome.figures
+        self.states[name] = {"state": "current", "rows": result.outcome.rows}
+        return result
 
-    def _ingest(self) -> bool:
+    def _ingest(self) -> object:
         context = ingest.prepare(self.site, self.values["reading"], self.corpora)
-        is_done = self._ask(ingest.STAGE, context)
-        if not is_done:
-            self.states["ingest"] |= ingest.forecast(context)
-        return is_done
+        return self._ask(ingest.STAGE, context, ingest.forecast)
 
-    def _embed(self) -> bool:
+    def _embed(self) -> object:
         context = embed.prepare(self.site, self.encoders, self.corpora, self.receipts)
-        is_done = self._ask(embed.STAGE, context)
-        if not is_done:
-            self.states["embed"] |= embed.forecast(context)
-        return is_done
+        return self._ask(embed.STAGE, context, embed.forecast)
 
-    def _teach(self) -> bool:
+    def _teach(self) -> object:
         context = ingest.prepare(self.site, self.values["reading"], self.teachers)
-        if not self._ask(ingest.STAGE, context, TRAINING):
-            return False
+        if not self._ask(ingest.STAGE, context, prefix=TRAINING):
+            return None
         inner = {
             name.removeprefix(TRAINING): receipt
             for name, receipt in self.receipts.items()
             if name.startswith(TRAINING)
         }
         context = embed.prepare(self.site, self.encoders, self.teachers, inner)
-        return self._ask(embed.STAGE, context, TRAINING)
+        return self._ask(embed.STAGE, context, prefix=TRAINING)
 
     def _mine(self) -> Context:
         return mining.prepare(self.site, self.values["mine"], self.corpora, self.receipts)
+
+    def _waits_for_people(self) -> bool:
+        """Say whether a run would wait for people's questions after the pairs."""
+        progress = lacks_people(self.site, self.values["questions"], self._mining)
+        if progress is not None:
+            self.states["people"] = {
+                "state": "would wait",
+                "accepted": progress.accepted,
+                "wanted": progress.wanted,
+            }
+        return progress is not None
+
+    def _write(self) -> bool:
+        """Look at `propose` and `check`, which may have run in rounds."""
+        found: list[StageResult | None] = []
+
+        def look(stage: Stage, context: Context) -> StageResult | None:
+            found.append(self._ask(stage, context, FORECASTS[stage.name]))
+            return found[-1]
+
+        config, clip = self.values["questions"], self.encoders.clip
+        common = (self.corpora, self.receipts, self._mining)
+        propose_and_check(self.site, config, clip, *common, look)
+        return None not in found
 
     def _questions(self) -> Context:
         config = self.values["questions"]

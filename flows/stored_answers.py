@@ -13,7 +13,7 @@ from typing import Any, Final, NamedTuple
 from flows.settings import Settings
 from flows.site import hold_store
 from storage import answers, comparisons, questions, runs, scores
-from storage.answers import AnswerRow
+from storage.answers import AnswerName, AnswerRow
 from storage.database import Database
 from storage.questions import MINED, QuestionRow
 from storage.tables import SPECS
@@ -23,17 +23,14 @@ from tasks.bridges import read_replies
 from tasks.evaluation.benchmark import read_benchmark
 from tasks.evaluation.beside import summarise
 from tasks.evaluation.candidates import Candidate
+from tasks.evaluation.given import came_in_file, request_of
 from tasks.evaluation.rows import label, question_of, rows_of, set_name
-from tasks.evaluation.scoring import asked_before, score_all
+from tasks.evaluation.scoring import score_all
 from tasks.evaluation.stored import score_replies
 from tasks.exporting.benchmark_pairs import number_pairs
-from tasks.fingerprints import digest
 from tasks.protocols import protocol_named
 from tasks.protocols.protocol import Protocol
 from tasks.protocols.reading import read_reply
-
-STORED: Final = "stored"
-"""Stands in requests for all that is not known of how a stored answer was asked for."""
 
 MISSING: Final = "missing: the file has no line for it"
 
@@ -150,16 +147,14 @@ def _answer_rows(
     rows = []
     for question in asked.questions:
         said = replies.get(question.number)
-        name = asked.rows[question.number].question_id
+        name = AnswerName(asked.rows[question.number].question_id, model, protocol.name)
         text = said.text if isinstance(said, Reply) else ""
         known = text if isinstance(said, Reply) else None
         taken = read_reply(protocol, question, known, seed=seed).option
         rows.append(
             AnswerRow(
-                question_id=name,
-                model=model,
-                protocol=protocol.name,
-                request=_request(name, model, protocol.name, text),
+                **name._asdict(),
+                request=request_of(name, text),
                 response=text,
                 choice=None if taken is None else question.options[taken],
                 scores=None,
@@ -173,10 +168,6 @@ def _failure(said: Outcome | None) -> str | None:
     if said is None:
         return MISSING
     return f"{said.reason}: {said.message}" if isinstance(said, Failure) else None
-
-
-def _request(*content: str) -> str:
-    return digest([STORED, *content])
 
 
 def _keep(
@@ -201,8 +192,8 @@ def _keep(
         choices = {row.name: row.choice for row in given}
         mine, _ = score_all(asked.set_name, held, [Candidate(model, protocol, None, "")], choices)
         scores.upsert(db, mine)
-        whole = asked_before(given, len(held), set())
-        _, compared = score_all(asked.set_name, held, whole, choices)
+        whole = [row for row in given if row.failure is None or came_in_file(row)]
+        _, compared = score_all(asked.set_name, held, [], choices, whole)
         others = comparisons.read(db, asked.set_name)
         kept = [row for row in others if row.benchmark != asked.name]
         comparisons.replace(db, asked.set_name, [*kept, *compared])
@@ -212,11 +203,7 @@ def _keep(
 
 def _check_not_asked(db: Database, model: str, protocol: str) -> None:
     before = answers.read(db, models=[model])
-    asked = [
-        row
-        for row in before
-        if row.protocol == protocol and row.request != _request(*row.name, row.response)
-    ]
+    asked = [row for row in before if row.protocol == protocol and not came_in_file(row)]
     if asked:
         message = (
             f"model {model!r} was asked itself under {protocol!r}: {len(asked)} of its answers are "

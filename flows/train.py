@@ -27,9 +27,7 @@ from tasks.encoders import EncoderConfig
 from tasks.mining.thresholds import MineConfig
 from tasks.recipes.large import LargeConfig
 from tasks.stage import run_stage
-from tasks.training import large_stage, stage
-from tasks.training.large import METRICS
-from tasks.training.metrics import read_metrics
+from tasks.training import stage
 from tasks.training.recipe import TrainConfig
 from tasks.workers import WorkersConfig
 
@@ -83,6 +81,10 @@ def train(
 
 def _train_large(run: Run, config: TrainConfig, large: LargeConfig) -> None:
     """Train by recipe while no other training has the GPUs, and show how it went."""
+    from tasks.training import large_stage
+    from tasks.training.large import METRICS
+    from tasks.training.metrics import read_metrics
+
     context = large_stage.prepare(run.site, config, large, mining_of(run))
     processes = context.given.processes
     with concurrency(GPUS, occupy=processes):  # of runs that report to the same server

@@ -33,6 +33,7 @@ from tasks.annotation.standing import Progress
 from tasks.files import write_whole
 from tasks.questions.config import PEOPLE, QuestionConfig
 from tasks.questions.offers import source_of
+from tasks.stage import Site
 
 log = logging.getLogger(__name__)
 
@@ -42,24 +43,30 @@ EVENT: Final = "mmvp.waiting-for-people"
 
 def wait_for_people(run: Run, config: QuestionConfig) -> dict[str, Any] | None:
     """Return what is said of the wait if people are to write and are not done, else None."""
-    if PEOPLE not in config.by:
-        return None
     mining = mining_of(run)
-    state = read_state(run.site.db, run.site.home, mining)
-    progress = progress_of(state)
+    progress = lacks_people(run.site, config, mining)
     record = _record(run)
     if record.exists():  # it was suspended, and someone pressed Resume before people were done
         record.unlink()
-        log.info("resumed by hand: going on with %d pairs", progress.accepted)
+        log.info("resumed by hand: going on before people are done")
         return None
-    if progress.complete or (state.rules is None and _wrote_elsewhere(run, mining)):
-        return None
-    return _tell(run, mining, progress)
+    return None if progress is None else _tell(run, mining, progress)
 
 
-def _wrote_elsewhere(run: Run, mining: str) -> bool:
+def lacks_people(site: Site, config: QuestionConfig, mining: str) -> Progress | None:
+    """Return how far people are if they are to write and are not done, else None."""
+    if PEOPLE not in config.by:
+        return None
+    state = read_state(site.db, site.home, mining)
+    progress = progress_of(state)
+    if progress.complete or (state.rules is None and _wrote_elsewhere(site, mining)):
+        return None
+    return progress
+
+
+def _wrote_elsewhere(site: Site, mining: str) -> bool:
     """Say whether the store holds questions of people; the page was never used for this mining."""
-    rows = proposals.read(run.site.db, mining)
+    rows = proposals.read(site.db, mining)
     return any(source_of(row) == PEOPLE and row.failure is None for row in rows)
 
 

@@ -82,13 +82,7 @@ def upsert(db: Database, rows: Sequence[AnswerRow]) -> None:
 
     Answers that are there with equal values are left alone.
     """
-    given = {row.name: row for row in rows}
-    asked = {name.question_id for name in given}
-    models = sorted({name.model for name in given})
-    stored = {row.name: row for row in read(db, question_ids=asked, models=models)}
-    changed = [asdict(row) for name, row in given.items() if stored.get(name) != row]
-    # The store's own upsert cannot compare lists; to replace under "false" removes no row.
-    db.replace(SPEC, pa.Table.from_pylist(changed, schema=SPEC.schema), where="false")
+    db.upsert(SPEC, pa.Table.from_pylist([asdict(row) for row in rows], schema=SPEC.schema))
 
 
 def read(

@@ -50,18 +50,10 @@ class AssignmentRow:
 
 def upsert(db: Database, rows: Sequence[AssignmentRow]) -> None:
     """Write assignments by mining, author and question in one commit."""
-    mining = sorted({row.mining for row in rows})
-    stored = {_name(row): row for one in mining for row in read(db, one)}
-    changed = [asdict(row) for row in rows if stored.get(_name(row)) != row]
-    if changed:  # the store's own upsert cannot compare lists; under "false" no row is removed
-        db.replace(SPEC, pa.Table.from_pylist(changed, schema=SPEC.schema), where="false")
+    db.upsert(SPEC, pa.Table.from_pylist([asdict(row) for row in rows], schema=SPEC.schema))
 
 
 def read(db: Database, mining: str) -> list[AssignmentRow]:
     """Return the assignments of a mining by author and question."""
     rows = db.read(SPEC, where=any_of("mining", [mining])).to_pylist()
     return [AssignmentRow(**row | {"votes": tuple(row["votes"])}) for row in rows]
-
-
-def _name(row: AssignmentRow) -> tuple[str, str, str]:
-    return row.mining, row.by, row.question_id

@@ -11,7 +11,7 @@ import errno
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import lancedb
 import pyarrow as pa
@@ -19,6 +19,8 @@ from lancedb.table import Table
 
 VERSION_KEY = b"mmvp.schema"
 KEYS_IN_ONE_QUERY = 5_000
+FEW_KEYS = 100
+"""A condition on so many values takes less time than the reading that it saves."""
 
 UNWRITABLE = {
     "No space left on device": "free some disk space, or point MMVP_STORE at another disk",
@@ -154,8 +156,11 @@ class Database:
         return rows.sort_by([(key, "ascending") for key in spec.keys]).select(wanted)
 
     def upsert(self, spec: TableSpec, rows: pa.Table) -> None:
-        """Write rows by key in one commit, leaving alone those that are there with equal values."""
-        changed = self._new(spec, rows, spec.schema.names)
+        """Write rows by key in one commit, leaving alone those that are there with equal values.
+
+        Of two rows with one key the last is written.
+        """
+        changed = self._new(spec, _last_by_key(spec, rows), spec.schema.names)
         if changed.num_rows:
             with self.clear_errors("write"):
                 merge = self._open(spec).merge_insert(list(spec.keys))
@@ -187,12 +192,14 @@ class Database:
 
     def _new(self, spec: TableSpec, rows: pa.Table, columns: Sequence[str]) -> pa.Table:
         """Return the rows whose values in these columns are not stored yet."""
-        last = spec.keys[-1]
+        *firsts, last = spec.keys
         values = rows[last].unique().to_pylist()
+        narrowed = [any_of(key, few) for key in firsts if (few := _few(rows[key]))]
         stored: set[tuple[object, ...]] = set()
         for start in range(0, len(values), KEYS_IN_ONE_QUERY):
             asked = any_of(last, values[start : start + KEYS_IN_ONE_QUERY])
-            stored.update(_tuples(self.read(spec, where=asked, columns=columns)))
+            where = " AND ".join([*narrowed, asked])
+            stored.update(_tuples(self.read(spec, where=where, columns=columns)))
         new = [row not in stored for row in _tuples(rows.select(columns))]
         return rows.filter(pa.array(new, pa.bool_()))
 
@@ -277,5 +284,24 @@ def is_disk_error(error: BaseException) -> bool:
     return isinstance(error, OSError) and error.errno in lasting
 
 
+def _few(column: pa.ChunkedArray) -> list[str]:
+    """Return the values of a column of texts if they are few, else none."""
+    values: list[str] = column.unique().to_pylist() if pa.types.is_string(column.type) else []
+    return values if len(values) <= FEW_KEYS else []
+
+
+def _last_by_key(spec: TableSpec, rows: pa.Table) -> pa.Table:
+    last = {key: index for index, key in enumerate(_tuples(rows.select(spec.keys)))}
+    return rows if len(last) == rows.num_rows else rows.take(list(last.values()))
+
+
 def _tuples(rows: pa.Table) -> Iterator[tuple[object, ...]]:
-    return zip(*(column.to_pylist() for column in rows.columns), strict=True)
+    return zip(*(_hashable(column) for column in rows.columns), strict=True)
+
+
+def _hashable(column: pa.ChunkedArray) -> Sequence[object]:
+    """Return a column's values, lists among them as tuples."""
+    values: list[Any] = column.to_pylist()
+    if pa.types.is_list(column.type):
+        return [None if value is None else tuple(value) for value in values]
+    return values

@@ -61,6 +61,6 @@ def upsert(db: Database, rows: Sequence[GeneralRow]) -> None:
     db.upsert(SPEC, pa.Table.from_pylist([asdict(row) for row in rows], schema=SPEC.schema))
 
 
-def read(db: Database) -> list[GeneralRow]:
+def read(db: Database, *, version: int | None = None) -> list[GeneralRow]:
     """Return all figures by benchmark, part, reading, metric and model."""
-    return [GeneralRow(**row) for row in db.read(SPEC).to_pylist()]
+    return [GeneralRow(**row) for row in db.read(SPEC, version=version).to_pylist()]

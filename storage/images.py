@@ -44,8 +44,7 @@ class ImageRow:
 
 def upsert(db: Database, rows: Sequence[ImageRow]) -> None:
     """Write images by content; writing them twice leaves what writing them once leaves."""
-    distinct = {row.image: asdict(row) for row in rows}
-    db.upsert(SPEC, pa.Table.from_pylist(list(distinct.values()), schema=SPEC.schema))
+    db.upsert(SPEC, pa.Table.from_pylist([asdict(row) for row in rows], schema=SPEC.schema))
 
 
 def ids(db: Database, *, version: int | None = None) -> list[str]:

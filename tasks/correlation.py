@@ -19,8 +19,8 @@ from itertools import permutations
 from typing import Final, Protocol
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy import stats
 
 from tasks.evaluation.asking import CONTRASTS, MMVP_VLM
 
@@ -88,7 +88,7 @@ def correlate(x_P: Iterable[float], y_P: Iterable[float]) -> Correlation:
         )
     order = np.lexsort((y, x))  # so that drawn orders are the same however the points came
     x, y = x[order], y[order]
-    ranks_x, ranks_y = stats.rankdata(x), stats.rankdata(y)
+    ranks_x, ranks_y = scipy.stats.rankdata(x), scipy.stats.rankdata(y)
     pearson, spearman = _pearson(x, y), _pearson(ranks_x, ranks_y)
     pearson_low, pearson_high = fisher_interval(pearson, points)
     spearman_low, spearman_high = fisher_interval(spearman, points, error=SPEARMAN_ERROR)
@@ -118,7 +118,7 @@ def fisher_interval(
         return None, None
     if abs(r) >= 1:
         return r, r
-    half = float(stats.norm.ppf((1 + CONFIDENCE) / 2)) * error / math.sqrt(points - 3)
+    half = float(scipy.stats.norm.ppf((1 + CONFIDENCE) / 2)) * error / math.sqrt(points - 3)
     z = math.atanh(r)
     return math.tanh(z - half), math.tanh(z + half)
 

@@ -6,13 +6,25 @@ Keep out: the stage (`tasks.reporting`), drawing and writing (`tasks.report`).
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict, fields, replace
 from typing import Final, NamedTuple
 
-from storage import answers, comparisons, models, probes, questions, scores, zoo
+from storage import (
+    answers,
+    comparisons,
+    general,
+    grades,
+    models,
+    probes,
+    questions,
+    scores,
+    zoo,
+)
 from storage.answers import AnswerName, AnswerRow
 from storage.comparisons import ComparisonRow
 from storage.database import Database
+from storage.general import GeneralRow
+from storage.grades import GradeRow
 from storage.models import ModelRow
 from storage.probes import ProbeRow
 from storage.questions import BENCHMARKS, MINED, QuestionRow
@@ -22,6 +34,7 @@ from storage.zoo import ZooRow
 from tasks.attributes import Knowledge
 from tasks.benchmarks.keys import CORRECTED
 from tasks.evaluation.asking import CONTRASTS, FREE, MMVP_VLM, OPTION_LOGPROB
+from tasks.evaluation.grading import kept_comparisons
 from tasks.evaluation.rows import PUBLISHED
 from tasks.evaluation.ways import about
 from tasks.evidence import evidence_of
@@ -29,6 +42,8 @@ from tasks.patterns import PATTERNS
 from tasks.people import PEOPLE
 from tasks.report import (
     AskedPair,
+    GeneralFigure,
+    GradedAnswers,
     ModelComparison,
     ModelScore,
     ProbeScore,
@@ -55,6 +70,10 @@ class Findings(NamedTuple):
     models: Sequence[ModelRow]
     probes: Sequence[ProbeRow]
     zoo: Sequence[ZooRow]
+    grades: Sequence[GradeRow]
+    """Of the answers."""
+    general: Sequence[GeneralRow]
+    """Of the models that were scored."""
     versions: Mapping[str, int]
 
     def tables(self) -> list[TableVersion]:
@@ -75,7 +94,7 @@ class Findings(NamedTuple):
 
 def find(db: Database, mining: str, scope: str | None) -> Findings:
     """Read all that is known of a mining's questions, and the probes of a scope."""
-    tables = (questions, scores, comparisons, answers, models, probes, zoo)
+    tables = (questions, scores, comparisons, answers, models, probes, zoo, grades, general)
     version = {table.SPEC.name: db.version(table.SPEC) for table in tables}
     asked = questions.read(db, mining, version=version["questions"])
     scored = scores.read(db, mining, version=version["scores"])
@@ -89,6 +108,8 @@ def find(db: Database, mining: str, scope: str | None) -> Findings:
         models=models.read(db, names, version=version["models"]),
         probes=probes.read(db, scope, version=version["probes"]) if scope is not None else [],
         zoo=zoo.read(db, mining, version=version["zoo"]),
+        grades=grades.read(db, question_ids=wanted, version=version["grades"]),
+        general=[row for row in general.read(db, version=version["general"]) if row.model in names],
         versions=version,
     )
 
@@ -121,15 +142,22 @@ def results_of(
         outcomes=OUTCOMES,
         patterns=list(PATTERNS.values()),
         main=main,
-        evidence=evidence_of(
-            found.questions,
-            found.scores,
-            found.answers,
-            labels=labels,
-            shown=shown,
-            main=main,
-            ways=_ways(found),
-            encoders=found.zoo,
+        evidence=replace(
+            evidence_of(
+                found.questions,
+                found.scores,
+                found.answers,
+                labels=labels,
+                shown=shown,
+                main=main,
+                ways=_ways(found),
+                encoders=found.zoo,
+            ),
+            graded=_graded(found, labels),
+            general=[
+                GeneralFigure(label=encoder_label(row.model), **asdict(row))
+                for row in found.general
+            ],
         ),
     )
 
@@ -188,6 +216,18 @@ def _probes(found: Findings, told: Knowledge) -> list[ProbeScore]:
             **{k: v for k, v in asdict(row).items() if k != "scope"},
         )
         for row in found.probes
+    ]
+
+
+def _graded(found: Findings, labels: Mapping[tuple[str, str], str]) -> list[GradedAnswers]:
+    names = {field.name for field in fields(GradedAnswers)}
+    return [
+        GradedAnswers(
+            label=labels[row["model"], row["protocol"]],
+            **{name: value for name, value in row.items() if name in names},
+        )
+        for row in kept_comparisons(found.questions, found.answers, found.grades)
+        if (row["model"], row["protocol"]) in labels
     ]
 
 

@@ -15,7 +15,8 @@ from tasks.questions import checking, proposing, stage
 from tasks.questions.config import QuestionConfig
 from tasks.stage import Site
 from tasks.workers import Workers, WorkersConfig
-from tests.onlookers import GOOD, Onlooker
+from tests.cases import GOOD
+from tests.onlookers import Onlooker
 from tests.tasks.backends.server import serve
 
 MINING = "planted"

@@ -18,7 +18,6 @@ from tasks.backends.terms import Terms
 from tasks.encoders.specs import Device
 from tasks.evaluation import asking, replies
 from tasks.evaluation.asking import Manner
-from tasks.evaluation.jobs import Pictures
 from tasks.evaluation.judging import judge_server, no_image
 from tasks.evaluation.places import FoundModel, find_model
 from tasks.evaluation.replies import Call
@@ -117,6 +116,7 @@ def _ask_local(
     images: Mapping[Path, str],
     wish: Wish,
 ) -> Said:
+    from tasks.evaluation.jobs import Pictures
     from tasks.evaluation.local import LocalModel
 
     manner = Manner(GENERATE, protocol.Decoding(0.0, 1, MOST_TOKENS[bench]))

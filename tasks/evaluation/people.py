@@ -11,9 +11,8 @@ from storage.answers import AnswerName, AnswerRow
 from storage.comparisons import ComparisonRow
 from storage.questions import QuestionRow
 from storage.scores import ScoreRow
-from tasks.evaluation.candidates import Candidate
 from tasks.evaluation.rows import keys_of
-from tasks.evaluation.scoring import Choices, asked_under, score_all
+from tasks.evaluation.scoring import Choices, asked_before, asked_under, score_all
 from tasks.people import PEOPLE
 from tasks.scores import pool
 
@@ -25,22 +24,14 @@ def score_people(
 
     Of several people there is also the mean, as model `people`.
     """
-    rows: list[ScoreRow] = []
-    compared: list[ComparisonRow] = []
-    told = {row.name: row.choice for row in given if row.protocol == PEOPLE}
-    people = sorted({name.model for name in told})
+    people = [row for row in given if row.protocol == PEOPLE]
+    told = {row.name: row.choice for row in people}
+    rows, compared = score_all(mining, asked, [], told, people)
     for benchmark in sorted({row.benchmark for row in asked}):
         those = [row for row in asked if row.benchmark == benchmark]
-        whole = [
-            Candidate(person, PEOPLE, None, "")
-            for person in people
-            if all(AnswerName(row.question_id, person, PEOPLE) in told for row in those)
-        ]
-        found = score_all(mining, those, whole, told)
-        rows += found[0]
-        compared += found[1]
+        whole = [one.model for one in asked_before(those, people)]
         if len(whole) > 1:
-            rows += _pooled(mining, benchmark, those, [one.model for one in whole], told)
+            rows += _pooled(mining, benchmark, those, whole, told)
     return rows, compared
 
 

@@ -5,7 +5,7 @@ Keep out: outcomes, intervals and tests (`tasks.scores`); asking (`stage`, besid
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict
 
 from storage.answers import AnswerName, AnswerRow
@@ -24,11 +24,16 @@ Choices = Mapping[AnswerName, str | None]
 
 
 def score_all(
-    mining: str, asked: Sequence[QuestionRow], candidates: Sequence[Candidate], choices: Choices
+    mining: str,
+    asked: Sequence[QuestionRow],
+    candidates: Sequence[Candidate],
+    choices: Choices,
+    others: Collection[AnswerRow] = (),
 ) -> tuple[list[ScoreRow], list[ComparisonRow]]:
     """Score each model on each benchmark under each key, and compare the models of a protocol.
 
-    Models are compared under the benchmark's first key.
+    Of `others`, answers of whom no candidate is, those count that are to every question of a
+    benchmark. Models are compared under the benchmark's first key.
     """
     rows: list[ScoreRow] = []
     compared: list[ComparisonRow] = []
@@ -36,7 +41,7 @@ def score_all(
         those = [row for row in asked if row.benchmark == benchmark]
         keys = keys_of(those)
         right: dict[str, dict[str, dict[str, bool]]] = defaultdict(dict)
-        for one in candidates:
+        for one in (*candidates, *asked_before(those, others)):
             given = {q: choices.get(AnswerName(q, one.model, one.way)) for q in _ids(those)}
             for key in keys:
                 told = asked_under(key, those, given)
@@ -51,15 +56,14 @@ def score_all(
     return rows, compared
 
 
-def asked_before(
-    given: Sequence[AnswerRow], questions: int, known: set[tuple[str, str]]
-) -> list[Candidate]:
-    """Return the models, in each way, that answered all questions but are not `known`."""
-    counts = Counter((row.model, row.protocol) for row in given if row.failure is None)
+def asked_before(asked: Sequence[QuestionRow], given: Iterable[AnswerRow]) -> list[Candidate]:
+    """Return the models, in each way, with an answer to every question, a failed call or not."""
+    wanted = set(_ids(asked))
+    counts = Counter((row.model, row.protocol) for row in given if row.question_id in wanted)
     return [
         Candidate(model, way, None, "")
         for (model, way), answered in sorted(counts.items())
-        if answered == questions and (model, way) not in known
+        if answered == len(wanted)
     ]
 
 

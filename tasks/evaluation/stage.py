@@ -35,13 +35,12 @@ from tasks.evaluation.candidates import (
     trained_here,
 )
 from tasks.evaluation.contrast import contrast, said
-from tasks.evaluation.jobs import Sitting, ask_models
+from tasks.evaluation.given import came_in_file
 from tasks.evaluation.journal import ANSWERS, Journal
 from tasks.evaluation.matching import image_vectors
-from tasks.evaluation.people import score_people
 from tasks.evaluation.remote import ask_server
 from tasks.evaluation.requests import ToAsk, by_pair, fingerprints, list_asked
-from tasks.evaluation.scoring import asked_before, score_all
+from tasks.evaluation.scoring import score_all
 from tasks.people import PEOPLE
 from tasks.progress import Progress
 from tasks.shards import record
@@ -225,21 +224,32 @@ def _score(context: Context, failed: Mapping[AnswerName, str]) -> None:
     given = answers.read(db, question_ids={row.question_id for row in plan.questions})
     out = set() if context.config.allow_incomplete else {(n.model, n.protocol) for n in failed}
     candidates = [one for one in plan.candidates if (one.model, one.way) not in out]
-    if context.facts["published"]:
-        by_models = [row for row in given if row.protocol != PEOPLE]
-        candidates += asked_before(by_models, len(plan.questions), _names(plan.candidates))
     choices = {row.name: row.choice for row in given}
-    rows, compared = score_all(mining, plan.questions, candidates, choices)
-    people, among_people = score_people(mining, plan.questions, given)
-    rows, compared = rows + people, compared + among_people
-    if context.facts["published"]:
+    ours, published = _names(plan.candidates), context.facts["published"]
+    others = [
+        row
+        for row in given
+        if (row.model, row.protocol) not in ours and _counts(row, published=published)
+    ]
+    rows, compared = score_all(mining, plan.questions, candidates, choices, others)
+    if published:
         scores.upsert(db, rows)
     else:
-        own, others = {(row.model, row.protocol) for row in rows}, zoo.models(db, mining)
-        before = [row for row in scores.read(db, mining) if row.model in others]
+        own, matched = {(row.model, row.protocol) for row in rows}, zoo.models(db, mining)
+        before = [row for row in scores.read(db, mining) if row.model in matched]
         kept = [row for row in before if (row.model, row.protocol) not in own]
         scores.replace(db, mining, [*rows, *kept])
     comparisons.replace(db, mining, compared)
+
+
+def _counts(row: AnswerRow, *, published: bool) -> bool:
+    """Say whether an answer of whom no candidate is counts.
+
+    That of a person or of a file does; that of a model does on a published benchmark.
+    """
+    if row.protocol == PEOPLE or came_in_file(row):
+        return True
+    return published and row.failure is None
 
 
 def _ask_clips(context: Context, missing: set[answers.AnswerName]) -> None:
@@ -277,6 +287,8 @@ def _todo(plan: Plan, missing: set[AnswerName]) -> ToDo:
 
 
 def _ask_language_models(context: Context, todo: ToDo) -> None:
+    from tasks.evaluation.jobs import Sitting, ask_models
+
     plan: Plan = context.given
     site = context.site
     names = {role: identity.name for role, identity in plan.identities.items()}

@@ -248,6 +248,13 @@ def run(context: Context) -> Outcome:
     )
 
 
+def forecast(context: Context) -> dict[str, int]:
+    """Return what a run would do: proposals it would check; after some, others may follow."""
+    found = _Findings(context.site, context.config, context.given, context.facts["mining"])
+    by_rules = {name for name, rows in found.rows.items() if not _has_rules(rows)}
+    return {"proposals to check": len(by_rules | {row.proposal_id for row in found.next()})}
+
+
 def _by_rules(found: _Findings) -> Iterable[CheckRow]:
     """Yield what rules find about proposals, and whether the images of their pair differ."""
     for rows in found.plan.pairs:

@@ -163,6 +163,13 @@ def run(context: Context) -> Outcome:
     )
 
 
+def forecast(context: Context) -> dict[str, int]:
+    """Return what a run would do: requests it would send."""
+    outcomes = known(context.db, context.given.calls)
+    names = {call.request.fingerprint for call in context.given.calls}
+    return {"requests": sum(not isinstance(outcomes.get(name), Reply) for name in names)}
+
+
 def _in_words(reasons: Counter[str], total: int) -> str:
     why = ", ".join(f"{count:,} {reason}" for reason, count in sorted(reasons.items()))
     said = f"{reasons.total():,} of {total:,} requests ({why})"

@@ -9,7 +9,7 @@ about the same pairs.
 
 import logging
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
@@ -18,7 +18,7 @@ from tasks.questions import checking, proposing, stage
 from tasks.questions.config import MODEL, QuestionConfig
 from tasks.questions.offers import candidates
 from tasks.questions.taking import take
-from tasks.stage import Receipts, Site, StageResult, run_stage
+from tasks.stage import Context, Receipts, Site, Stage, StageResult, run_stage
 
 log = logging.getLogger(__name__)
 
@@ -35,10 +35,12 @@ def propose_and_check(
     corpora: Sequence[str],
     inputs: Receipts,
     mining: str,
+    do: Callable[[Stage, Context], StageResult | None] = run_stage,
 ) -> list[StageResult]:
     """Run the stages `propose` (if models write) and `check`; return what all rounds came to.
 
-    The budget is that of each stage, over all rounds.
+    The budget is that of each stage, over all rounds. `do` runs a stage, or only looks at it; the
+    rounds end where it returns None.
 
     Raises:
         ValueError: if a key is missing, or asking on is pointless; what has come is stored.
@@ -47,23 +49,29 @@ def propose_and_check(
     total: dict[str, StageResult] = {}
     terms = dict.fromkeys((proposing.NAME, checking.NAME), config)
 
-    def take_note(result: StageResult) -> None:
-        total[result.name] = joined(total.get(result.name), result)
-        terms[result.name] = _with_less(terms[result.name], result)
+    def is_done(stage: Stage, context: Context) -> bool:
+        result = do(stage, context)
+        if result is not None:
+            total[stage.name] = joined(total.get(stage.name), result)
+            terms[stage.name] = _with_less(terms[stage.name], result)
+        return result is not None
 
     most = len(candidates(site.db, mining, config, version=inputs["pairs"].version).extra)
     extra = 0
     while True:
         if config.writers:
             told = proposing.prepare(site, terms[proposing.NAME], *common, extra)
-            take_note(run_stage(proposing.STAGE, told))
+            if not is_done(proposing.STAGE, told):
+                break
         seen = checking.prepare(site, terms[checking.NAME], encoder, *common)
-        take_note(run_stage(checking.STAGE, seen))
+        if not is_done(checking.STAGE, seen):
+            break
         if extra == most or MODEL not in config.by or not _lacks(site, config, *common, total):
-            return list(total.values())
+            break
         more = min(most, extra + max(FEWEST, math.ceil(most / ROUNDS)))
         log.info("pairs are lacking: asking about %d more", more - extra)
         extra = more
+    return list(total.values())
 
 
 def _lacks(

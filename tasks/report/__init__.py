@@ -6,7 +6,15 @@ Keep out: reading tables and opening corpora (`flows`), computing results (other
 
 from tasks.report.contents import BenchmarkContents, PairCard, ReportContents, TableVersion
 from tasks.report.correlation_chart import CorrelationPanel
-from tasks.report.evidence import Evidence, Guesser, RankedRow, ScoreBeside, SuspectLabel
+from tasks.report.evidence import (
+    Evidence,
+    GeneralFigure,
+    GradedAnswers,
+    Guesser,
+    RankedRow,
+    ScoreBeside,
+    SuspectLabel,
+)
 from tasks.report.figures import draw_pairs, draw_plane
 from tasks.report.page import is_report, write_benchmark_report, write_report
 from tasks.report.pictures import ReadImage
@@ -27,6 +35,8 @@ __all__ = [
     "BenchmarkContents",
     "CorrelationPanel",
     "Evidence",
+    "GeneralFigure",
+    "GradedAnswers",
     "Guesser",
     "ModelComparison",
     "ModelScore",

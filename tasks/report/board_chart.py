@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from tasks.report.boards import boards
-from tasks.report.charts import ROW, row_name, share_axis
+from tasks.report.charts import ROW, rows_axes
 from tasks.report.drawing import DPI, LIGHT, Palette, font, short
 from tasks.report.evidence import PAIR, RankedRow
 from tasks.report.results import Results
@@ -40,13 +40,7 @@ def draw_board(results: Results, palette: Palette = LIGHT) -> Figure | None:
         return None
     height = 1.6 + ROW * len(rows)
     figure = Figure(figsize=(9.0, height), dpi=DPI, facecolor=palette.paper)
-    place = (0.4, 0.78 / height, 0.5, ROW * len(rows) / height)
-    axes = figure.add_axes(place, facecolor=palette.paper)
-    share_axis(axes, palette, "x")
-    axes.set_ylim(len(rows) - 0.5, -0.5)
-    axes.spines["left"].set_visible(False)
-    axes.set_yticks(range(len(rows)), [row_name(name) for name in _names(rows)])
-    axes.tick_params(axis="y", length=0, pad=6)
+    axes = rows_axes(figure, _names(rows), palette, (0.4, 0.78, 0.5))
     for label, row in zip(axes.get_yticklabels(), rows, strict=True):
         label.set(**font(palette.ink if row.is_measured else palette.muted, 9.5))
     for guesser in results.evidence.guessers:

@@ -129,6 +129,28 @@ def row_name(label: str) -> str:
     )
 
 
+def rows_axes(
+    figure: Figure, labels: Sequence[str], palette: Palette, place: tuple[float, float, float]
+) -> Axes:
+    """Add axes with a named row a label, the first on top, and shares across.
+
+    `place` is where they begin from the left and from below, and their width: the first and the
+    last in parts of the figure's width, the second in inches.
+    """
+    left, below, width = place
+    height = figure.get_figheight()
+    size = (left, below / height, width, ROW * len(labels) / height)
+    axes = figure.add_axes(size, facecolor=palette.paper)
+    share_axis(axes, palette, "x")
+    axes.set_ylim(len(labels) - 0.5, -0.5)
+    axes.spines["left"].set_visible(False)
+    axes.set_yticks(range(len(labels)), [row_name(label) for label in labels])
+    axes.tick_params(axis="y", length=0, pad=6)
+    for label in axes.get_yticklabels():
+        label.set(**font(palette.ink, 10))
+    return axes
+
+
 def share_axis(axes: Axes, palette: Palette, which: str) -> None:
     """Make an axis run over all shares, so that no figure exaggerates."""
     style_axes(axes, palette)

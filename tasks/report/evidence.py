@@ -94,6 +94,46 @@ class Guesser:
     what: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GradedAnswers:
+    """What a grader makes of a model's replies: a judge, or another package's rules.
+
+    `share` of the replies it takes as the protocol's own rules do, with `kappa` beside it, None
+    where there is none. Accuracies are shares from 0 to 1; grades that `failed` count as wrong.
+    """
+
+    benchmark: str
+    model: str
+    label: str
+    protocol: str
+    grader: str
+    pairs: int
+    pair_accuracy: float
+    pair_low: float
+    pair_high: float
+    share: float | None
+    kappa: float | None
+    failed: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GeneralFigure:
+    """A figure of a model's general ability; fields are named like the columns of `general`."""
+
+    bench: str
+    part: str
+    reading: str
+    metric: str
+    model: str
+    label: str
+    questions: int
+    images: int
+    value: float | None
+    low: float | None
+    high: float | None
+    without: int
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Evidence:
     """All that stands beside scores; of a run without any, nothing.
@@ -101,7 +141,8 @@ class Evidence:
     `published` are others' results on the same benchmarks, level by level. `heard` counts by
     benchmark the models that were strong enough to have a say on its labels. `correlations` set
     CLIPs against models measured here, `as_published` does so with the paper's values; `imagenet`
-    sets accuracy on pairs against that on ImageNet, and `scaled` against size.
+    sets accuracy on pairs against that on ImageNet, and `scaled` against size. `graded` has other
+    graders than the rules, `general` what the same models get on other benchmarks.
     """
 
     published: Sequence[RankedRow] = ()
@@ -113,3 +154,5 @@ class Evidence:
     as_published: Sequence[CorrelationPanel] = ()
     imagenet: Sequence[CorrelationPanel] = ()
     scaled: Sequence[ScaledEncoder] = ()
+    graded: Sequence[GradedAnswers] = ()
+    general: Sequence[GeneralFigure] = ()

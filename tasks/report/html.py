@@ -174,6 +174,7 @@ def _of_evidence(results: Results) -> dict[str, Any]:
         "beside_rows": [row for row in plain if row.benchmark == results.main],
         "protocol_readings": readings(results),
         "suspect_rows": [row for row in evidence.suspects if row.benchmark == results.main],
+        "graded_rows": [row for row in evidence.graded if row.benchmark == results.main],
         "heard": evidence.heard.get(results.main, 0),
         "correlation_tables": [
             ("as measured here", "correlation", evidence.correlations),

@@ -10,7 +10,7 @@ from typing import Final
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-from tasks.report.charts import ROW, row_name, share_axis
+from tasks.report.charts import ROW, rows_axes
 from tasks.report.drawing import DPI, FONT, LIGHT, Palette, font, short
 from tasks.report.results import SHARES, Results, Standing, standings
 
@@ -28,15 +28,7 @@ def draw_outcomes(results: Results, palette: Palette = LIGHT) -> Figure | None:
         return None
     height = 1.75 + ROW * len(found)
     figure = Figure(figsize=(9.0, height), dpi=DPI, facecolor=palette.paper)
-    place = (0.28, 0.95 / height, 0.68, ROW * len(found) / height)
-    axes = figure.add_axes(place, facecolor=palette.paper)
-    share_axis(axes, palette, "x")
-    axes.set_ylim(len(found) - 0.5, -0.5)
-    axes.spines["left"].set_visible(False)
-    axes.set_yticks(range(len(found)), [row_name(each.label) for each in found])
-    axes.tick_params(axis="y", length=0, pad=6)
-    for label in axes.get_yticklabels():
-        label.set(**font(palette.ink, 10))
+    axes = rows_axes(figure, [each.label for each in found], palette, (0.28, 0.95, 0.68))
     colors = _colors(palette)
     for y, each in enumerate(found):
         left = 0.0

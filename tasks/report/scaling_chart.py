@@ -5,7 +5,7 @@ Keep out: values (`tasks.zoo`), colours and letters (`drawing`, beside this file
 Source: Tong et al. 2024 (arXiv:2401.06209), Table 1 and Appendix C, which ask whether scale helps.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -18,7 +18,7 @@ from tasks.report.labels import label_places
 
 WIDTH: Final = 11.0
 PANEL: Final = 3.0
-"""Side of a panel, in inches."""
+"""Height of a panel, in inches."""
 
 LEFT: Final = 0.75
 APART: Final = 0.45
@@ -28,6 +28,10 @@ ROW: Final = 0.21
 SAID: Final = 72
 COLUMNS: Final = 2
 """Of names under the panels."""
+
+PARAMETERS: Final = "parameters of both towers"
+SIDE: Final = "side of its images, px"
+IMAGENET: Final = "ImageNet zero-shot, %"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +59,7 @@ def draw_scaling(
     imagenet_said: str = "",
     palette: Palette = LIGHT,
 ) -> Figure | None:
-    """Draw pair accuracy over each of the three; None where there is no encoder.
+    """Draw pair accuracy over each of the three that is known; None where there is no encoder.
 
     `imagenet_said` is written over the third, for instance a correlation.
     """
@@ -65,16 +69,18 @@ def draw_scaling(
     height = HEAD + PANEL + BELOW + ROW * lines + 0.35
     figure = Figure(figsize=(WIDTH, height), dpi=DPI, facecolor=palette.paper)
     top = max([*(one.high or one.accuracy for one in encoders), chance]) * 1.08
-    sides: tuple[tuple[str, Sequence[float | None]], ...] = (
-        ("parameters of both towers", [one.parameters for one in encoders]),
-        ("side of its images, px", [one.image_px for one in encoders]),
-        ("ImageNet zero-shot, %", [one.imagenet for one in encoders]),
-    )
-    for number, (label, across) in enumerate(sides):
+    sides: Mapping[str, Sequence[float | None]] = {
+        PARAMETERS: [one.parameters for one in encoders],
+        SIDE: [one.image_px for one in encoders],
+        IMAGENET: [one.imagenet for one in encoders],
+    }
+    known = [side for side in sides.items() if any(value is not None for value in side[1])]
+    step = (WIDTH - LEFT) / len(known)
+    for number, (label, across) in enumerate(known):
         place = (
-            (LEFT + number * (PANEL + APART)) / WIDTH,
+            (LEFT + number * step) / WIDTH,
             (height - HEAD - PANEL) / height,
-            PANEL / WIDTH,
+            (step - APART) / WIDTH,
             PANEL / height,
         )
         axes = figure.add_axes(place, facecolor=palette.paper)
@@ -83,9 +89,9 @@ def draw_scaling(
         axes.axhline(chance, color=palette.muted, linewidth=1, linestyle=(0, (4, 3)))
         axes.set_xlabel(label, **font(palette.muted, 9))
         _draw_points(axes, encoders, across, palette)
-        if number == 0:
+        if label == PARAMETERS:
             _count(axes)
-        elif number == 1:
+        elif label == SIDE:
             axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
         elif imagenet_said:
             said = short(imagenet_said, SAID)

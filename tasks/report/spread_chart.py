@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from tasks.report.charts import ROW, row_name, share_axis
+from tasks.report.charts import ROW, rows_axes
 from tasks.report.drawing import DPI, FONT, LIGHT, Palette, font, told_apart
 from tasks.report.results import Results
 
@@ -73,16 +73,8 @@ def draw_spread(results: Results, palette: Palette = LIGHT) -> Figure | None:
     names = sorted({reading.protocol for rows in found.values() for reading in rows})
     height = 1.95 + ROW * len(found)
     figure = Figure(figsize=(9.0, height), dpi=DPI, facecolor=palette.paper)
-    place = (0.28, 1.1 / height, 0.6, ROW * len(found) / height)
-    axes = figure.add_axes(place, facecolor=palette.paper)
-    share_axis(axes, palette, "x")
-    axes.set_ylim(len(found) - 0.5, -0.5)
-    axes.spines["left"].set_visible(False)
+    axes = rows_axes(figure, list(found), palette, (0.28, 1.1, 0.6))
     axes.axvline(0.25, color=palette.muted, linewidth=1, linestyle=(0, (4, 3)))
-    axes.set_yticks(range(len(found)), [row_name(name) for name in found])
-    axes.tick_params(axis="y", length=0, pad=6)
-    for label in axes.get_yticklabels():
-        label.set(**font(palette.ink, 10))
     for y, (model, rows) in enumerate(found.items()):
         _draw_row(axes, y, model, rows, names, palette)
     title = "The same models under several protocols: pair accuracy, %"

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from scipy import stats
+import scipy
 
 from tasks.scores.outcomes import BOTH_RIGHT, SWAPPED, PairOutcome
 from tasks.scores.statistics import CONFIDENCE, holm
@@ -86,7 +86,7 @@ def _p_value(counts: Mapping[str, int], rate: float) -> float:
     told = counts[SWAPPED] + counts[BOTH_RIGHT]
     if told == 0:
         return 1.0
-    return float(stats.binomtest(counts[SWAPPED], told, rate, alternative="greater").pvalue)
+    return float(scipy.stats.binomtest(counts[SWAPPED], told, rate, alternative="greater").pvalue)
 
 
 def _accuracy(outcomes: Sequence[PairOutcome]) -> float:

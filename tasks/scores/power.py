@@ -16,7 +16,7 @@ import math
 from typing import Final
 
 import numpy as np
-from scipy import optimize, stats
+import scipy
 
 from tasks.scores.statistics import CONFIDENCE
 
@@ -39,18 +39,18 @@ def detectable_paired(pairs: int, discordant: float) -> float | None:
     def lacking(difference: float) -> float:
         return mcnemar_power(pairs, discordant, difference) - POWER
 
-    return float(optimize.brentq(lacking, 0.0, discordant, xtol=1e-6))
+    return float(scipy.optimize.brentq(lacking, 0.0, discordant, xtol=1e-6))
 
 
 def mcnemar_power(pairs: int, discordant: float, difference: float) -> float:
     """Return how often McNemar's exact test finds a difference, at a level of 5 %, two-sided."""
     number_D = np.arange(pairs + 1)
     # The most pairs of the rarer kind with which the test still says that the models differ.
-    most_D = stats.binom.ppf(_TAIL, number_D, 0.5) - 1
+    most_D = scipy.stats.binom.ppf(_TAIL, number_D, 0.5) - 1
     better = (discordant + difference) / (2 * discordant)
-    found_D = stats.binom.cdf(most_D, number_D, better)
-    found_D += stats.binom.sf(number_D - most_D - 1, number_D, better)
-    return float(stats.binom.pmf(number_D, pairs, discordant) @ found_D)
+    found_D = scipy.stats.binom.cdf(most_D, number_D, better)
+    found_D += scipy.stats.binom.sf(number_D - most_D - 1, number_D, better)
+    return float(scipy.stats.binom.pmf(number_D, pairs, discordant) @ found_D)
 
 
 def detectable_unpaired(pairs: int, accuracy: float) -> float:
@@ -60,7 +60,7 @@ def detectable_unpaired(pairs: int, accuracy: float) -> float:
         ValueError: if there are no pairs, or `accuracy` is no share.
     """
     _check(pairs, accuracy, above=None)
-    z = stats.norm.isf(_TAIL) + stats.norm.isf(1 - POWER)
+    z = scipy.stats.norm.isf(_TAIL) + scipy.stats.norm.isf(1 - POWER)
     return float(z * math.sqrt(2 * accuracy * (1 - accuracy) / pairs))
 
 

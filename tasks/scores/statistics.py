@@ -18,8 +18,8 @@ from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy import stats
 
 CONFIDENCE: Final = 0.95
 
@@ -52,7 +52,7 @@ def wilson(successes: int, n: int) -> Interval:
     """
     if n == 0 and successes == 0:
         return Interval(0.0, 1.0)
-    found = stats.binomtest(successes, n).proportion_ci(CONFIDENCE, method="wilson")
+    found = scipy.stats.binomtest(successes, n).proportion_ci(CONFIDENCE, method="wilson")
     return Interval(float(found.low), float(found.high))
 
 
@@ -98,11 +98,11 @@ def crossed_interval(share_HP: NDArray[np.float64]) -> Interval:
     by_pairs = float((off_HP.mean(axis=0) ** 2).sum() / (pairs * max(pairs - 1, 1)))
     both = float((off_HP**2).mean() / (people * pairs))
     variance = max(by_people + by_pairs - both, by_people, by_pairs)
-    z = float(stats.norm.isf((1 - CONFIDENCE) / 2))
+    z = float(scipy.stats.norm.isf((1 - CONFIDENCE) / 2))
     if pairs == 1 or variance < _NOTHING:
         return _wilson_of(mean, pairs, z)
     freedom = variance**2 / (by_people**2 / max(people - 1, 1) + by_pairs**2 / (pairs - 1))
-    t = float(stats.t.isf((1 - CONFIDENCE) / 2, freedom))
+    t = float(scipy.stats.t.isf((1 - CONFIDENCE) / 2, freedom))
     return _wilson_of(mean, mean * (1 - mean) / variance, t)
 
 
@@ -123,7 +123,7 @@ def mcnemar(only_a: int, only_b: int) -> float:
     differing = only_a + only_b
     if differing == 0:
         return 1.0
-    return float(stats.binomtest(min(only_a, only_b), differing, 0.5).pvalue)
+    return float(scipy.stats.binomtest(min(only_a, only_b), differing, 0.5).pvalue)
 
 
 def holm(p_values: Sequence[float]) -> list[float]:

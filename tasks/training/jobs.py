@@ -1,7 +1,8 @@
 """What a worker does for the stage `train`: train some models and write their folders.
 
 Put here: one model's folder, and the encoders' tokens and language models that models share.
-Keep out: which models there are to train (`stage`, beside this file).
+Keep out: which models there are to train (`stage`) and their names (`assignments`), beside this
+file.
 
 A folder is written beside its place and moved there when it is whole; one that is there is kept.
 """
@@ -10,70 +11,31 @@ import hashlib
 import json
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import Tensor
 from transformers import PreTrainedTokenizerFast
 from transformers.utils.logging import disable_progress_bar
 
-from tasks.encoders import EncoderConfig
-from tasks.encoders.specs import Device
 from tasks.training import material
+from tasks.training.assignments import (
+    RECORD,
+    WEIGHTS,
+    Assignment,
+    Course,
+    Trained,
+    is_whole,
+    name_at,
+    names_of,
+)
 from tasks.training.features import ImageFiles, token_features
 from tasks.training.loop import State, learn_language, make_model, train_model
-from tasks.training.recipe import TrainConfig, Variant, roles_of
+from tasks.training.recipe import TrainConfig, roles_of
 from tasks.training.trainer import AtSteps
 from tasks.training.words import make_tokenizer
-
-WEIGHTS = "model.safetensors"
-RECORD = "training.json"
-
-
-class Assignment(NamedTuple):
-    """A model to train, by its name."""
-
-    key: str
-    variant: Variant
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Course:
-    """What the models of a run share: the material, the settings, the encoders by role."""
-
-    material: Path
-    models: Path
-    config: TrainConfig
-    encoders: Mapping[str, EncoderConfig]
-    names: Mapping[str, str]
-    device: Device
-
-
-class Trained(NamedTuple):
-    """A model after some steps: the sha256 of its weights and what training measured."""
-
-    model: str
-    steps: int
-    weights: str
-    figures: Mapping[str, Any]
-
-
-def is_whole(folder: Path) -> bool:
-    """Say whether a model's folder holds its weights, in one file or several, and its record."""
-    return (folder / RECORD).is_file() and any(folder.glob("*.safetensors"))
-
-
-def name_at(key: str, step: int, config: TrainConfig) -> str:
-    """Return the name of a model after a step; the finished one has the assignment's."""
-    return key if step == config.steps else f"{key}-step{step}"
-
-
-def names_of(key: str, config: TrainConfig) -> dict[str, int]:
-    """Return the names under which a model is kept, and after how many steps."""
-    return {name_at(key, step, config): step for step in config.kept_steps()}
 
 
 def train_models(assignments: Sequence[Assignment], course: Course) -> list[Trained]:

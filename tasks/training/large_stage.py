@@ -30,8 +30,8 @@ from tasks.recipes import Recipe, load_recipe, template_text
 from tasks.recipes.assembling import LANGUAGE, assemble
 from tasks.recipes.large import LargeConfig
 from tasks.stage import Context, Outcome, Site, Stage, made_by
+from tasks.training.assignments import RECORD, is_whole
 from tasks.training.forecast import DEVICES, Rows, forecast
-from tasks.training.jobs import RECORD, is_whole
 from tasks.training.large import METRICS, MODEL, StageJob, TrainingData, train_together
 from tasks.training.launch import LaunchError, visible_gpus
 from tasks.training.metrics import read_metrics

@@ -21,7 +21,7 @@ from tasks.progress import Progress
 from tasks.shards import record
 from tasks.stage import Context, Outcome, Receipts, Site, Stage, made_by
 from tasks.training import material
-from tasks.training.jobs import Assignment, Course, Trained, is_whole, names_of, train_models
+from tasks.training.assignments import Assignment, Course, Trained, is_whole, names_of
 from tasks.training.material import Example
 from tasks.training.recipe import TrainConfig, Variant, roles_of, variants
 from tasks.workers import cut
@@ -90,6 +90,8 @@ def run(context: Context) -> Outcome:
     Raises:
         RuntimeError: if a model took every worker down that tried to train it.
     """
+    from tasks.training.jobs import train_models
+
     plan: Plan = context.given
     site, config = context.site, context.config
     seen = {role for one in plan.assignments for role in roles_of(one.variant.features)}

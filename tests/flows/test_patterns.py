@@ -22,7 +22,7 @@ from tasks.discovery.assigning import accord, agreed
 from tasks.images import image_id
 from tasks.patterns import NAMES, PATTERNS
 from tests import pictures
-from tests.onlookers import ABOUT, WORDINGS
+from tests.cases import ABOUT, WORDINGS
 from tests.tasks.backends.server import completion, serve
 
 MINING = "mined-once"

@@ -12,6 +12,8 @@ from flows.export_benchmark import Wish, export_benchmark
 from flows.mmvp import mmvp
 from flows.parameters import parameters
 from flows.settings import Settings
+from flows.status import status
+from flows.stored_answers import score_file
 from tasks.evaluation.candidates import EvaluateConfig
 from tasks.images import decode
 from tasks.mining.thresholds import MineConfig
@@ -69,24 +71,22 @@ def written(first, second):
     }
 
 
+def settings_of(spec, workers):
+    """Settings by which a model on a server writes, checks and answers the questions."""
+    questions = QuestionConfig(
+        by=("model",), writers=(spec,), answerers=(spec,), checks={"at_input_size": False}
+    )
+    models = EvaluateConfig(models=(spec,))
+    return {"mine": ANY_PAIR, "questions": questions, "evaluate": models, "workers": workers}
+
+
 def test_models_write_check_and_answer_where_the_corpus_says_nothing(
     server, cluster, home, bare, monkeypatch
 ):
     monkeypatch.setenv("MMVP_API_KEY", SECRET)
     with serve(doors) as stub:
         spec = f"openai:doors@{stub.url}"
-        told = {
-            "mine": ANY_PAIR,
-            "questions": QuestionConfig(
-                by=("model",),
-                writers=(spec,),
-                answerers=(spec,),
-                checks={"at_input_size": False},
-            ),
-            "evaluate": EvaluateConfig(models=(spec,)),
-            "through": "report",
-            "workers": cluster,
-        }
+        told = settings_of(spec, cluster)
         first = mmvp([str(bare)], **told)["stages"]
         sent = len(stub.bodies)
         second = mmvp([str(bare)], **told)["stages"]
@@ -156,6 +156,59 @@ def item(body):
     (words,) = (part["text"] for part in parts if part["type"] == "text")
     pixels_HWC = decode(base64.b64decode(url_of(parts).partition(",")[2])).pixels_HWC
     return words, pixels_HWC.shape, pixels_HWC.tobytes()
+
+
+def test_status_tells_what_models_would_be_asked(server, cluster, home, bare):
+    def stages(**others):
+        plain = parameters(build_parser().parse_args(["status", "--corpus", str(bare)]))
+        return status(Settings.read(), plain | told | others)["stages"]
+
+    with serve(doors) as stub:
+        told = settings_of(f"openai:doors@{stub.url}", cluster)
+        mmvp([str(bare)], **told, through="pairs")
+        before = stages()
+        done = mmvp([str(bare)], **told, through="questions")["stages"]
+        after = stages()
+        others = {"answerers": (f"openai:others@{stub.url}",)}
+        changed = stages(questions=told["questions"].model_copy(update=others))
+        people = stages(questions=QuestionConfig(by=("people", "metadata")))
+
+    assert before["mine"]["state"] == "current"
+    assert before["propose"] == {"state": "would run", "requests": 6}
+    assert before["check"] == before["questions"] == {"state": "would follow"}
+    assert {after[name]["state"] for name in done} == {"current"}
+    assert after["propose"]["rows"] == 6
+    checked = done["check"]["figures"]["passed"]
+    assert changed["check"] == {"state": "would run", "proposals to check": checked}
+    assert changed["questions"] == {"state": "would follow"}
+    assert people["people"] == {"state": "would wait", "accepted": 0, "wanted": 66}
+    assert people["check"] == {"state": "would follow"}
+    assert "propose" not in people
+
+
+def test_answers_of_a_file_keep_their_score_when_models_are_asked_again(
+    server, cluster, home, bare, tmp_path
+):
+    def of_file():
+        return [row for row in runs.stored(home, "scores") if row["model"] == "of-a-file"]
+
+    with serve(doors) as stub:
+        told = settings_of(f"openai:doors@{stub.url}", cluster)
+        mmvp([str(bare)], **told, through="scores")
+        numbers = range(1, len(runs.shown("questions")) + 1)
+        file = tmp_path / "said.jsonl"
+        file.write_text("\n".join(json.dumps({"question_id": n, "response": "A"}) for n in numbers))
+        found = score_file(
+            Settings.read(), file, place=None, protocol="letter", key=None, model="of-a-file"
+        )
+        before = of_file()
+        again = mmvp([str(bare)], **told, through="scores")["stages"]
+        last = mmvp([str(bare)], **told, through="scores")["stages"]
+
+    assert [again["evaluate"]["state"], last["evaluate"]["state"]] == ["done", "current"]
+    assert of_file() == before
+    assert {row["pair_accuracy"] for row in before} == {found["pair_accuracy"]} == {0}
+    assert len({row["model"] for row in runs.shown("scores")}) == 3
 
 
 def test_options_name_writers_answerers_and_terms():

@@ -1,8 +1,6 @@
 """The store itself: one commit a write, versions that stay readable, errors that say what to do."""
 
 import datetime as dt
-import os
-import pickle
 import subprocess
 import sys
 
@@ -10,38 +8,10 @@ import lancedb
 import pyarrow as pa
 import pytest
 
-from storage.database import (
-    VERSION_KEY,
-    Database,
-    StoreError,
-    TableSpec,
-    any_of,
-    is_disk_error,
-)
+from storage.database import VERSION_KEY, StoreError, any_of
+from tests.storage.things import SPEC, rows_of, table_of
 
-SPEC = TableSpec(
-    name="things",
-    schema=pa.schema(
-        [
-            pa.field("place", pa.string(), nullable=False),
-            pa.field("name", pa.string(), nullable=False),
-            pa.field("size", pa.int64(), nullable=False),
-            pa.field("note", pa.string()),
-        ]
-    ),
-    keys=("place", "name"),
-)
 ODD = ["it's", "''; --", 'a "quoted" b', "back\\slash", "naïve 画像.png", "%_*", "", "two\nlines"]
-
-
-def table_of(*rows, spec=SPEC):
-    return pa.Table.from_pylist(
-        [dict(zip(spec.schema.names, row, strict=True)) for row in rows], schema=spec.schema
-    )
-
-
-def rows_of(db, spec=SPEC, **options):
-    return [tuple(row.values()) for row in db.read(spec, **options).to_pylist()]
 
 
 def plain(db, name=SPEC.name):
@@ -79,6 +49,58 @@ def test_a_changed_row_is_updated_in_place_and_in_one_version(db):
 
     assert rows_of(db) == [("a", "x", 1, "told"), ("a", "y", 2, None), ("a", "z", 3, None)]
     assert db.version(SPEC) == version + 1
+
+
+LISTS = SPEC._replace(schema=SPEC.schema.set(3, pa.field("note", pa.list_(pa.string()))))
+
+
+def test_rows_with_lists_are_compared_by_what_is_in_them(db):
+    def table(*rows):
+        return table_of(*rows, spec=LISTS)
+
+    rows = [
+        ("a", "v", 1, []),
+        ("a", "w", 1, None),
+        ("a", "x", 1, ["n", None]),
+        ("a", "y", 2, ["m"]),
+    ]
+    db.upsert(LISTS, table(*rows))
+    version = db.version(LISTS)
+
+    db.upsert(LISTS, table(*rows))
+    unchanged = db.version(LISTS)
+    db.upsert(LISTS, table(("a", "v", 1, None), ("a", "w", 1, []), ("a", "x", 1, [None, "n"])))
+
+    assert unchanged == version
+    assert db.version(LISTS) == version + 1
+    assert rows_of(db, LISTS) == [
+        ("a", "v", 1, None),
+        ("a", "w", 1, []),
+        ("a", "x", 1, [None, "n"]),
+        ("a", "y", 2, ["m"]),
+    ]
+
+
+def test_of_two_rows_with_one_key_the_last_is_written(db):
+    db.upsert(SPEC, table_of(("a", "x", 1, None), ("b", "x", 5, None), ("a", "x", 2, "n")))
+    version = db.version(SPEC)
+
+    db.upsert(SPEC, table_of(("a", "x", 3, None), ("a", "x", 2, "n")))
+
+    assert rows_of(db) == [("a", "x", 2, "n"), ("b", "x", 5, None)]
+    assert db.version(SPEC) == version
+
+
+@pytest.mark.parametrize("few", [0, 1, 2])
+def test_rows_are_recognised_however_many_values_a_first_key_has(db, monkeypatch, few):
+    monkeypatch.setattr("storage.database.FEW_KEYS", few)
+    rows = table_of(("it's", "x", 1, None), ("b", "x", 1, None))
+    db.upsert(SPEC, rows)
+    version = db.version(SPEC)
+
+    db.upsert(SPEC, rows)
+
+    assert db.version(SPEC) == version
 
 
 def test_rows_are_told_apart_by_the_whole_key(db):
@@ -311,105 +333,3 @@ def test_the_overview_names_every_table_however_many_there_are(db):
 
     assert db.tables() == names
     assert [(name, rows) for name, _, rows in db.overview()] == [(name, 1) for name in names]
-
-
-LANCE_SAYS = [
-    ("No space left on device (os error 28)", "no space left .* free some disk space"),
-    ("Read-only file system (os error 30)", "read-only file system; make it writable"),
-    ("Permission denied (os error 13)", "permission denied; make it writable for this user"),
-]
-
-
-@pytest.mark.parametrize(("words", "told"), LANCE_SAYS)
-@pytest.mark.parametrize("kind", [RuntimeError, OSError])
-def test_a_disk_that_takes_no_write_is_told_with_what_to_do(db, monkeypatch, kind, words, told):
-    def fail(*_):
-        message = f"lance error: LanceError(IO): {words}, lance-file/src/writer.rs:258:9"
-        raise kind(message)
-
-    db.upsert(SPEC, table_of(("a", "x", 1, None)))
-    monkeypatch.setattr("lancedb.merge.LanceMergeInsertBuilder.execute", fail)
-
-    with pytest.raises(StoreError, match=rf"cannot write the store at .*: {told}") as failure:
-        db.upsert(SPEC, table_of(("a", "y", 1, None)))
-
-    assert isinstance(failure.value.__cause__, kind)
-    assert str(pickle.loads(pickle.dumps(failure.value))) == str(failure.value)
-
-
-def test_another_error_of_the_store_is_raised_as_it_is(db, monkeypatch):
-    def fail(*_):
-        message = "lance error: something else"
-        raise RuntimeError(message)
-
-    db.upsert(SPEC, table_of(("a", "x", 1, None)))
-    monkeypatch.setattr("lancedb.merge.LanceMergeInsertBuilder.execute", fail)
-
-    with pytest.raises(RuntimeError, match="something else"):
-        db.upsert(SPEC, table_of(("a", "y", 1, None)))
-
-
-@pytest.fixture
-def small_disk(tmp_path):
-    """A file system of 2 MB of its own."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    try:
-        subprocess.run(
-            ["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(folder)],
-            check=True,
-            capture_output=True,
-        )
-    except (OSError, subprocess.CalledProcessError) as error:
-        pytest.skip(f"mounting a file system is not allowed here, run as root for it: {error}")
-    yield folder
-    subprocess.run(["umount", "--lazy", str(folder)], check=True)
-
-
-def test_a_disk_that_runs_full_keeps_the_rows_written_before(small_disk):
-    db = Database(str(small_disk / "store"))
-
-    def fill():
-        for number in range(100):
-            db.upsert(SPEC, table_of(("a", f"{number:03}", number, os.urandom(100_000).hex())))
-
-    with pytest.raises(StoreError, match="no space left on device; free some disk space"):
-        fill()
-
-    names = [name for _, name, *_ in rows_of(Database(db.uri))]
-    assert names
-    assert names == [f"{number:03}" for number in range(len(names))]
-
-
-def test_a_read_only_store_can_be_read_and_refuses_every_write(small_disk):
-    db = Database(str(small_disk / "store"))
-    db.upsert(SPEC, table_of(("a", "x", 1, None)))
-    subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
-
-    told = "read-only file system; make it writable, or point MMVP_STORE at a folder that is"
-    rows = table_of(("a", "y", 2, None))
-    for write in (
-        lambda: db.upsert(SPEC, rows),
-        lambda: db.insert(SPEC, rows),
-        lambda: db.replace(SPEC, rows, where="true"),
-        lambda: db.delete(SPEC, where="true"),
-        lambda: db.upsert(SPEC._replace(name="new"), rows),
-        lambda: Database(str(small_disk / "elsewhere")),
-    ):
-        with pytest.raises(StoreError, match=told):
-            write()
-
-    assert rows_of(Database(db.uri)) == [("a", "x", 1, None)]
-
-
-@pytest.mark.parametrize(
-    ("error", "is_lasting"),
-    [
-        (OSError(28, "No space left on device"), True),
-        (PermissionError(13, "Permission denied"), True),
-        (ConnectionResetError(104, "Connection reset by peer"), False),
-        (ValueError("28"), False),
-    ],
-)
-def test_only_errors_of_the_disk_itself_last(error, is_lasting):
-    assert is_disk_error(error) is is_lasting

@@ -5,11 +5,15 @@ import json
 
 import pytest
 
-from storage import answers, paths, questions, scores
+from storage import answers, general, grades, paths, questions, scores
+from storage.general import GeneralRow
+from storage.grades import GradeRow
 from storage.paths import PathRow
 from tasks import benchmark_reporting as stage
 from tasks.benchmark_reporting import find_set
+from tasks.evaluation.grading import sittings_of
 from tasks.evaluation.people import score_people
+from tasks.graders.registry import by_own_rules
 from tasks.report.results import main_standings, standings
 from tasks.reporting import ReportConfig
 from tasks.stage import Site, key_of
@@ -234,3 +238,59 @@ def test_people_stand_on_the_leaderboard_each_and_by_their_mean(filled, tmp_path
     drawn = [each.label for each in main_standings(standings(results, "doors"))]
     assert "people, their mean" in drawn
     assert not any(label.startswith("people:") for label in drawn)
+
+
+def graded(db, judge):
+    """Store what the rules and a judge make of the replies of the model that sees."""
+    asked = questions.read(db, SET)
+    given = answers.read(db, models=["sees"])
+    replies = next(iter(sittings_of(asked, given).values())).given
+    rules = [by_own_rules(one) for one in replies]
+    judged = [dataclasses.replace(one, grader="judge:j", request="", **judge(one)) for one in rules]
+    grades.upsert(db, [GradeRow(**dataclasses.asdict(one)) for one in [*rules, *judged]])
+
+
+def test_other_graders_stand_beside_the_rules_until_a_reply_changes(filled, tmp_path):
+    without = written(prepare(filled, tmp_path))["index.html"].decode()
+    graded(filled, lambda one: {"option": None, "votes": ("neither",)})
+
+    found = written(prepare(filled, tmp_path))
+    changed = [row for row in answers.read(filled, models=["sees"]) if row.protocol == "letter"][:1]
+    answers.upsert(filled, [dataclasses.replace(row, response="Who knows.") for row in changed])
+    after = written(prepare(filled, tmp_path))
+
+    (row,) = json.loads(found["report.json"])["evidence"]["graded"]
+    assert (row["grader"], row["model"], row["protocol"]) == ("judge:j", "sees", "letter")
+    assert (row["pair_accuracy"], row["share"], row["failed"]) == (0, 0, 0)
+    html = found["index.html"].decode()
+    assert html.count('id="graders"') == html.count('href="#graders"') == 1
+    assert "<code>judge:j</code>" in html
+    assert 'id="graders"' not in without
+    assert json.loads(after["report.json"])["evidence"]["graded"] == []
+
+
+def test_general_ability_stands_beside_the_scores_of_the_same_models(filled, tmp_path):
+    without = written(prepare(filled, tmp_path))["index.html"].decode()
+    row = GeneralRow(
+        bench="pope",
+        part="adversarial",
+        reading="first-word",
+        metric="f1",
+        model="sees",
+        questions=1500,
+        images=500,
+        value=0.8125,
+        low=0.75,
+        high=0.875,
+        without=3,
+    )
+    general.upsert(filled, [row, dataclasses.replace(row, model="another")])
+
+    found = written(prepare(filled, tmp_path))
+
+    (shown,) = json.loads(found["report.json"])["evidence"]["general"]
+    assert (shown["model"], shown["value"]) == ("sees", 0.8125)
+    html = found["index.html"].decode()
+    assert html.count('id="general"') == html.count('href="#general"') == 1
+    assert "75.0&ndash;87.5" in html
+    assert 'id="general"' not in without

@@ -7,7 +7,6 @@ from dataclasses import asdict
 import numpy as np
 import open_clip
 import pytest
-import timm
 import torch
 import transformers
 from PIL import Image
@@ -15,7 +14,8 @@ from safetensors.torch import load_file, save_file
 
 from tasks.encoders import EncoderConfig, identify, load
 from tasks.encoders.recipes import Recipe, fit
-from tasks.encoders.towers import Tower, seeded
+from tasks.encoders.towers import Tower
+from tests.small_models import SMALL, make_models, write_hub
 
 LIBRARIES = [
     "tiny_clip",
@@ -27,15 +27,6 @@ LIBRARIES = [
     "timm",
     "convnet",
 ]
-
-SMALL = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2}
-VISION = {**SMALL, "intermediate_size": 64, "image_size": 32, "patch_size": 8, "projection_dim": 24}
-TEXT = {**SMALL, "intermediate_size": 64, "vocab_size": 60, "max_position_embeddings": 9}
-OPEN_CLIP = {
-    "embed_dim": 24,
-    "vision_cfg": {"image_size": 32, "patch_size": 8, "width": 64, "layers": 2, "head_width": 32},
-    "text_cfg": {"context_length": 9, "vocab_size": 60, "width": 64, "heads": 2, "layers": 1},
-}
 
 
 def embed(spec, images, **options):
@@ -50,41 +41,10 @@ def same(ours, theirs):
     return np.allclose(ours, theirs, atol=2e-6)
 
 
-def perturbed(model):
-    """The model with weights in which every norm and bias matters."""
-    with torch.no_grad():
-        for parameter in model.parameters():
-            parameter.add_(0.1 * torch.randn_like(parameter))
-    return model.eval()
-
-
 @pytest.fixture(scope="module")
 def models(tmp_path_factory):
     """A spec and the library's own model for each kind, with weights in folders."""
-    root = tmp_path_factory.mktemp("models")
-    found = {"tiny_clip": ("tiny:clip", None), "tiny_ssl": ("tiny:ssl", None)}
-    with seeded():
-        dinov2 = transformers.Dinov2Config(**SMALL, mlp_ratio=2, image_size=56, patch_size=14)
-        clip = transformers.CLIPConfig(text_config=TEXT, vision_config=VISION, projection_dim=24)
-        for name, model in {
-            "dinov2": transformers.Dinov2Model(dinov2),
-            "clip": transformers.CLIPModel(clip),
-            "clip_vision": transformers.CLIPVisionModelWithProjection(clip.vision_config),
-        }.items():
-            perturbed(model).save_pretrained(root / name)
-            found[name] = (f"hf:{root}/{name}", model)
-        folder = root / "open_clip"
-        folder.mkdir()
-        settings = {"model_cfg": OPEN_CLIP, "preprocess_cfg": {"mean": [0.5] * 3}}
-        (folder / "open_clip_config.json").write_text(json.dumps(settings))
-        model = perturbed(open_clip.create_model(f"local-dir:{folder}", load_weights=False))
-        save_file(model.state_dict(), folder / "open_clip_model.safetensors")
-        found["open_clip"] = (f"open_clip:local-dir:{folder}", model)
-        for name, architecture in {"timm": "test_vit", "convnet": "test_resnet"}.items():
-            model = perturbed(timm.create_model(architecture))
-            save_file(model.state_dict(), root / f"{name}.safetensors")
-            found[name] = (f"timm:{architecture}@{root}/{name}.safetensors", model)
-    return found
+    return make_models(tmp_path_factory.mktemp("models"))
 
 
 @pytest.fixture(scope="module")
@@ -395,17 +355,6 @@ def test_openai_weights_run_with_the_activation_they_were_trained_with(tmp_path)
     ]
 
     assert [f["architecture"].get("quick_gelu", False) for f in facts] == [True, False]
-
-
-def write_hub(cache, repo, files):
-    """The hub's cache after a download of `files` (name to path) from `repo`."""
-    folder = cache / f"models--{repo.replace('/', '--')}"
-    (folder / "refs").mkdir(parents=True)
-    (folder / "refs" / "main").write_text("abc")
-    snapshot = folder / "snapshots" / "abc"
-    snapshot.mkdir(parents=True)
-    for name, path in files.items():
-        shutil.copy(path, snapshot / name)
 
 
 def test_what_is_in_the_hubs_cache_needs_no_network(models, images, tmp_path, monkeypatch):

@@ -18,6 +18,7 @@ from tasks.encoders import EncoderConfig
 from tasks.evaluation import stage
 from tasks.evaluation.asking import FREE, MMVP_VLM, OPTION_LOGPROB
 from tasks.evaluation.candidates import EvaluateConfig
+from tasks.evaluation.given import request_of
 from tasks.ingest import IngestConfig
 from tasks.patterns import PATTERNS
 from tasks.questions import stage as asking
@@ -265,6 +266,46 @@ def test_people_who_took_a_whole_benchmark_keep_their_scores_when_models_are_sco
         (RANDOM, "people:ada", 1.0)
     }
     world.site.db.delete(answers.SPEC, where="protocol = 'people'")
+    stage.run(world.asking(world.idle()))
+    assert scores.read(world.site.db, MINING) == before
+
+
+def test_answers_of_files_keep_their_scores_when_models_are_scored(world):
+    asked = questions.read(world.site.db, MINING, benchmark=RANDOM)
+    before = scores.read(world.site.db, MINING)
+    others = comparisons.read(world.site.db, MINING)
+
+    def told(model, *, by_file, failure=None):
+        for row in asked:
+            name = answers.AnswerName(row.question_id, model, FREE)
+            said = "" if failure and row is asked[0] else row.answer
+            yield answers.AnswerRow(
+                **name._asdict(),
+                request=request_of(name, said) if by_file else "0" * 64,
+                response=said,
+                choice=said or None,
+                scores=None,
+                failure=None if said else failure,
+            )
+
+    answers.upsert(world.site.db, list(told("file", by_file=True)))
+    answers.upsert(world.site.db, list(told("gaps", by_file=True, failure="missing")))
+    answers.upsert(world.site.db, list(told("few", by_file=True))[1:])
+    answers.upsert(world.site.db, list(told("asked-once", by_file=False)))
+
+    stage.run(world.asking(world.idle()))
+
+    rows = scores.read(world.site.db, MINING)
+    new = [row for row in rows if row not in before]
+    assert [row for row in rows if row not in new] == before
+    assert {(row.model, row.benchmark) for row in new} == {("file", RANDOM), ("gaps", RANDOM)}
+    (gaps,) = (row for row in new if row.model == "gaps" and row.pattern is None)
+    assert (gaps.unread, gaps.pair_accuracy) == (1, 1 - 1 / gaps.pairs)
+    compared = [row for row in comparisons.read(world.site.db, MINING) if row.benchmark == RANDOM]
+    known = [row for row in compared if {"file", "gaps"}.isdisjoint((row.model_a, row.model_b))]
+    assert len(known) == len([row for row in others if row.benchmark == RANDOM])
+    assert {row.protocol for row in compared if row not in known} == {FREE}
+    world.site.db.delete(answers.SPEC, where="model IN ('file', 'gaps', 'few', 'asked-once')")
     stage.run(world.asking(world.idle()))
     assert scores.read(world.site.db, MINING) == before
 

@@ -15,7 +15,8 @@ from tasks.fingerprints import ROOT
 from tasks.questions import checking, proposing, stage
 from tasks.questions.config import QuestionConfig
 from tasks.stage import key_of
-from tests.onlookers import GOOD, KINDS, Onlooker, World
+from tests.cases import GOOD, KINDS, World
+from tests.onlookers import Onlooker
 from tests.planted import MINING, contexts, place, run_all, site_of, study
 from tests.tasks.backends.server import completion, serve
 

@@ -8,9 +8,9 @@ import pytest
 from PIL import Image
 
 from tasks.report import BenchmarkContents, PairCard, write_benchmark_report
+from tests.report_values import asked_pair, reply
 from tests.tasks.test_report import HOSTILE, draw
 from tests.tasks.test_report_evidence import asked, full, published
-from tests.tasks.test_report_results import asked_pair, reply
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium: apt-get install chromium")

@@ -8,7 +8,7 @@ from tasks.report.charts import draw_results, draw_sweep
 from tasks.report.drawing import DARK, LIGHT, png_bytes
 from tasks.report.probe_chart import draw_probes, probe_order
 from tasks.report.radar import draw_radar, spokes
-from tests.tasks.test_report_results import PATTERNS, probe, results, score, variants
+from tests.report_values import PATTERNS, probe, results, score, variants
 
 FIGURES = {
     "results": draw_results,

@@ -62,6 +62,13 @@ def test_a_scale_has_its_three_panels_and_names_every_encoder():
     assert any("hollow: published" in text for text in texts_of(figure))
 
 
+def test_of_what_is_known_of_no_encoder_there_is_no_panel():
+    figure = draw_scaling([scaled(1, imagenet=None), scaled(2, imagenet=None)])
+
+    labels = [axes.get_xlabel() for axes in figure.axes]
+    assert labels == ["parameters of both towers", "side of its images, px"]
+
+
 @pytest.mark.parametrize(
     ("draw", "content"), [(draw_correlations, [PANEL]), (draw_scaling, [scaled(1), scaled(2)])]
 )

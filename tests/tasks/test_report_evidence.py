@@ -18,8 +18,8 @@ from tasks.report.outcome_chart import draw_outcomes
 from tasks.report.radar import draw_radar
 from tasks.report.scaling_chart import ScaledEncoder
 from tasks.report.spread_chart import draw_spread, readings
+from tests.report_values import PATTERNS, results, score
 from tests.tasks.test_report_charts import HOSTILE, texts
-from tests.tasks.test_report_results import PATTERNS, results, score
 
 FIGURES = {
     "board": draw_board,

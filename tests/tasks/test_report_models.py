@@ -8,9 +8,7 @@ from importlib.resources import files
 import pytest
 
 from tasks.report import ModelScore, write_report
-from tests.tasks.test_report import HOSTILE, Tags, card, contents, draw, files_of, page
-from tests.tasks.test_report_charts import full
-from tests.tasks.test_report_results import (
+from tests.report_values import (
     asked_pair,
     comparison,
     probe,
@@ -19,6 +17,8 @@ from tests.tasks.test_report_results import (
     score,
     variants,
 )
+from tests.tasks.test_report import HOSTILE, Tags, card, contents, draw, files_of, page
+from tests.tasks.test_report_charts import full
 
 TODAY = {"index.html", "plane.png", "plane-dark.png", "pairs.png", "report.json"}
 
