@@ -18,7 +18,6 @@ import pytest
 from pydantic import ValidationError
 
 from tasks import workers as working
-from tasks.clusters import decode_threads
 from tasks.workers import TRIES, Workers, WorkersConfig, cut
 
 ROOT = Path(__file__).parents[2]
@@ -368,19 +367,6 @@ def test_a_worker_has_one_thread_of_every_library(workers):
     (done,) = workers.run(threads_of, [names])
 
     assert done.value == ["1", "1", "1"]
-
-
-@pytest.mark.parametrize(
-    ("device", "cores", "gpus", "expected"),
-    [("cpu", 16, 0, 1), ("cuda", 16, 4, 4), ("cuda", 2, 4, 1)],
-)
-def test_a_gpu_has_its_share_of_the_cores_to_decode_with(
-    monkeypatch, device, cores, gpus, expected
-):
-    monkeypatch.setattr("tasks.clusters.count_gpus", lambda: gpus)
-    monkeypatch.setattr("tasks.clusters._cores", lambda: cores)
-
-    assert decode_threads(device) == expected
 
 
 @pytest.mark.parametrize(

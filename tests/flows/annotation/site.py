@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import uuid
 
 import httpx
 
@@ -18,6 +19,7 @@ from storage.questions import MINED, QuestionRow, question_id
 from storage.receipts import Receipt
 from storage.runs import RunRow
 from storage.tables import SPECS
+from tasks.annotation.journal import read_all
 from tasks.images import image_id
 from tests import pictures
 
@@ -237,3 +239,40 @@ class Site:
         self.process.wait()
         self.process.stdout.close()
         self.process.stderr.close()
+
+
+def given(client, mode="write", **options):
+    answer = client.post("/api/next", json={"mode": mode, **options})
+    answer.raise_for_status()
+    return answer.json()
+
+
+def act(kind, subject, event_id=None, **body):
+    return {
+        "event_id": event_id or uuid.uuid4().hex,
+        "kind": kind,
+        "subject": subject,
+        "body": body,
+    }
+
+
+def send(client, who, *acts):
+    return client.post("/api/acts", json={"who": who, "mining": MINING, "acts": acts})
+
+
+def events_of(site):
+    db = Database(str(site.home / "store"))
+    return {event.event_id: event for event in read_all(db, site.home / "annotation", MINING)}
+
+
+def post_head(site, who, *lines):
+    head = [
+        "POST /api/acts HTTP/1.1",
+        f"Host: 127.0.0.1:{site.port}",
+        f"Origin: {site.url}",
+        "Content-Type: application/json",
+        *lines,
+    ]
+    if who:
+        head.append(f"Cookie: mmvp-annotation-{site.port}={site.tokens[who]}")
+    return ("\r\n".join(head) + "\r\n\r\n").encode()
