@@ -9,11 +9,21 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from storage.questions import QuestionRow
-from tasks.annotation.acts import ADJUDICATE, CHECK, WRITE
+from tasks.annotation.acts import ADJUDICATE, CHECK, NO_PATTERN, WRITE
 from tasks.annotation.agreement import agreements, by_question
 from tasks.annotation.queue import ToCheck, disputes
-from tasks.annotation.standing import OPEN, finished, key_of, progress, standing, standings
+from tasks.annotation.standing import (
+    ACCEPTED,
+    OPEN,
+    REJECTED,
+    finished,
+    key_of,
+    progress,
+    standing,
+    standings,
+)
 from tasks.annotation.state import Item, Rules, State
+from tasks.patterns import PATTERNS
 
 View = dict[str, Any]
 
@@ -161,6 +171,22 @@ def questions_view(state: State, who: str, rules: Rules) -> list[View]:
         hidden = standing(state, item, rules) == OPEN and who not in item.writers
         rows.append(row._asdict() | ({"question": None, "writers": []} if hidden else {}))
     return rows
+
+
+def patterns_view(state: State, rules: Rules) -> Mapping[str, Mapping[str, int]]:
+    """Return how many pairs have a question of each pattern that may count, or does."""
+    found = standings(state, rules)
+    pairs: dict[str, dict[str, set[str]]] = {
+        name: {OPEN: set(), ACCEPTED: set()} for name in (*PATTERNS.values(), NO_PATTERN)
+    }
+    for name, item in state.items().items():
+        if found[name] != REJECTED:
+            told = pairs[item.draft.pattern or NO_PATTERN]
+            told[ACCEPTED if found[name] == ACCEPTED else OPEN].add(item.pair_id)
+    return {
+        name: {"written": len(told[OPEN] | told[ACCEPTED]), "accepted": len(told[ACCEPTED])}
+        for name, told in pairs.items()
+    }
 
 
 def _to_check(state: State, who: str, rules: Rules) -> int:

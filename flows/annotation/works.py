@@ -164,6 +164,7 @@ class Writing:
         found |= {"news": self._news, "pairs": len(state.pairs), "gone": gone}
         if whole:
             found |= {
+                "patterns": views.patterns_view(state, rules),
                 "questions": views.questions_view(state, who, rules),
                 "mine": views.mine_view(state, who, rules),
             }

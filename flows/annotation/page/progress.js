@@ -51,6 +51,10 @@ export class Progress {
       table(["name", "written", "skipped", "checked", "decided"],
         Object.entries(found.people).map(([who, one]) =>
           [who, ...["written", "skipped", "checked", "decided"].map((name) => String(one[name]))])),
+      el("h2", {}, "Patterns"),
+      table(["pairs of", "written", "accepted"],
+        Object.entries(found.patterns).map(([name, one]) =>
+          [name, String(one.written), String(one.accepted)])),
       found.mine.length ? el("h2", {}, "Your pairs") : null,
       el("ul", { class: "mine" }, found.mine.map((pair) => this.pair(pair))),
       el("h2", {}, "Questions"),

@@ -1,6 +1,7 @@
 """The page in a real browser: people at work, connections that break, a server that is killed."""
 
 import itertools
+import re
 
 import psutil
 import pytest
@@ -63,6 +64,9 @@ def test_two_annotators_write_check_disagree_and_a_third_decides(browser, home):
             ada.keyboard.press("m")  # all of it without a mouse
             expect(ada.locator("main")).to_contain_text("A cap is a hat.")
             expect(ada.locator(".chip.accepted")).to_have_count(3)
+            for name, pairs_of in (("Text", 1), ("Color and Appearance", 1), ("none", 0)):
+                row = ada.get_by_role("row").filter(has_text=re.compile(f"^{name}"))
+                expect(row.locator("td")).to_have_text([name, str(pairs_of), str(pairs_of)])
         ended = site.stop()
 
     assert (ended["complete"], ended["accepted"], ended["disputed"]) == (True, 2, 0)
