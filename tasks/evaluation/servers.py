@@ -16,7 +16,7 @@ from typing import Any, Final, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import ExifTags, Image
 
 from tasks import plugins
 from tasks.backends import (
@@ -206,13 +206,28 @@ def images_of(held: Mapping[str, Sequence[str]], views: Mapping[str, View] = NO_
         data = find_bytes(picture.image, held[picture.image])
         if picture.handling in views:
             return views[picture.handling](data)
-        try:
-            media_type(data)
-        except ValueError:
-            return png(decode_pixels(data))
-        return data
+        return upright(data)
 
     return read
+
+
+def upright(data: bytes) -> bytes:
+    """Return an image's file where every reader sees in it what encoders get, else a PNG of that.
+
+    Readers differ about EXIF's orientation, transparency and colours other than RGB and grey.
+
+    Raises:
+        RefusedImageError: if the bytes are no image.
+    """
+    try:
+        media_type(data)
+        with Image.open(io.BytesIO(data)) as stored:
+            turned = stored.getexif().get(ExifTags.Base.Orientation, 1) != 1
+            if stored.mode in ("RGB", "L") and "transparency" not in stored.info and not turned:
+                return data
+    except (ValueError, OSError):
+        pass
+    return png(decode_pixels(data))
 
 
 def png(pixels_HWC: NDArray[np.uint8]) -> bytes:

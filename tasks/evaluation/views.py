@@ -10,9 +10,8 @@ from typing import Final
 
 from PIL import Image
 
-from tasks.backends.request import media_type
 from tasks.encoders.recipes import Recipe, fit
-from tasks.evaluation.servers import View, png
+from tasks.evaluation.servers import View, png, upright
 from tasks.fingerprints import digest
 from tasks.images import decode_pixels
 
@@ -23,18 +22,14 @@ _QUALITY: Final = 95
 
 
 def within(data: bytes) -> bytes:
-    """Return an image whose longer side is at most `WITHIN_PX`; a file that is so stays as it is.
+    """Return an image whose longer side is at most `WITHIN_PX`; a plain file of that stays as is.
 
     Raises:
         RefusedImageError: if the bytes are no image.
     """
     pixels_HWC = decode_pixels(data)
     if max(pixels_HWC.shape) <= WITHIN_PX:
-        try:
-            media_type(data)
-        except ValueError:
-            return png(pixels_HWC)
-        return data
+        return upright(data)
     image = Image.fromarray(pixels_HWC)
     image.thumbnail((WITHIN_PX, WITHIN_PX), Image.Resampling.LANCZOS)
     file = io.BytesIO()

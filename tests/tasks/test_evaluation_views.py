@@ -4,12 +4,13 @@ import io
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import ExifTags, Image
 
 from tasks.encoders.recipes import Recipe, fit
 from tasks.encoders.tiny import RECIPE
-from tasks.evaluation.servers import Server
+from tasks.evaluation.servers import Server, upright
 from tasks.evaluation.views import WITHIN_PX, name_of, view_of, within
+from tasks.images import RefusedImageError, decode_pixels
 
 
 def file_of(width, height, form="PNG"):
@@ -41,6 +42,54 @@ def test_formats_that_servers_do_not_read_are_written_anew():
 
     assert form == "PNG"
     assert np.array_equal(shown, pixels_HWC)
+
+
+def saved(mode, form, **options):
+    """A picture in a mode of colours, brighter to the left, as a file."""
+    ramp_HWC = np.tile(np.linspace(250, 5, 40, dtype=np.uint8)[None, :, None], (20, 1, 4))
+    ramp_HWC[..., 1] //= 2
+    ramp_HWC[:5, :, 3] = 0
+    file = io.BytesIO()
+    Image.fromarray(ramp_HWC, "RGBA").convert(mode).save(file, form, **options)
+    return file.getvalue()
+
+
+def turned_exif(orientation):
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = orientation
+    return exif.tobytes()
+
+
+@pytest.mark.parametrize(
+    ("mode", "form", "options", "kept"),
+    [
+        ("RGB", "JPEG", {}, True),
+        ("L", "JPEG", {}, True),
+        ("RGB", "PNG", {}, True),
+        ("RGB", "JPEG", {"exif": turned_exif(1)}, True),
+        ("RGB", "JPEG", {"exif": turned_exif(6)}, False),
+        ("RGB", "PNG", {"exif": turned_exif(3)}, False),
+        ("RGBA", "PNG", {}, False),
+        ("RGB", "PNG", {"transparency": (250, 125, 250)}, False),
+        ("CMYK", "JPEG", {}, False),
+        ("P", "PNG", {}, False),
+    ],
+)
+def test_files_go_out_as_they_are_only_where_every_reader_sees_the_same(mode, form, options, kept):
+    data = saved(mode, form, **options)
+
+    assert (upright(data) == data) is kept
+    assert within(data) == upright(data)
+    if not kept:
+        written, pixels_HWC = opened(upright(data))
+        assert written == "PNG"
+        assert np.array_equal(pixels_HWC, decode_pixels(data))
+
+
+def test_bytes_that_are_no_image_are_refused():
+    for data in (b"", b"GIF89a", saved("RGB", "PNG")[:40]):
+        with pytest.raises(RefusedImageError):
+            upright(data)
 
 
 def test_an_encoders_view_is_its_input_and_is_named_by_all_that_makes_it():
