@@ -117,6 +117,47 @@ class Held(Generic[Item]):
         self._futures.pop(place, None)
 
 
+class _Watch:
+    """Looks whether there are workers while the flow waits for one of them."""
+
+    def __init__(self, client: Any, scheduler: str | None) -> None:
+        self._client, self._scheduler = client, scheduler
+        self._asked = self._alive = time.monotonic()
+
+    def look(self) -> None:
+        """See, now and then, that there are workers.
+
+        Raises:
+            ConnectionError: if all workers of this run ended and none came back.
+        """
+        now = time.monotonic()
+        if now - self._asked < SECONDS_TO_LOOK:
+            return
+        self._asked = now
+        if self._client.nthreads():
+            self._alive = now
+        elif self._scheduler:  # whoever started it may have asked for more
+            log.warning("no workers at %s for %.0f s", self._scheduler, now - self._alive)
+        elif now - self._alive > SECONDS_TO_REVIVE:
+            message = "all workers of this run have ended and did not start again"
+            raise ConnectionError(message)
+
+    def result_of(self, future: Any) -> Any:  # of a distributed.Future
+        """Return what a task that has ended returned; one lost with its worker is done again.
+
+        Raises:
+            ConnectionError: if there is no worker to do it.
+            Exception: whatever the task raised.
+        """
+        while True:
+            try:
+                return future.result(timeout=SECONDS_TO_LOOK)
+            except TimeoutError:
+                if future.status == "error":
+                    raise
+                self.look()
+
+
 class Workers:
     """A Dask cluster that starts when the first shard needs it, and is closed with the block."""
 
@@ -217,11 +258,15 @@ class Workers:
                     future = client.submit(_timed, function, shard.items, *needed, pure=False)
                     running[future] = shard
                     results.add(future)
-                self._wait_for(results, client)
+                watch = _Watch(client, self.config.scheduler)
+                while not results.has_ready():
+                    with results.thread_condition:
+                        results.thread_condition.wait(0.1)
+                    watch.look()
                 future = next(results)
                 shard = running.pop(future)
                 try:
-                    value, worker, pid, seconds = future.result()
+                    value, worker, pid, seconds = watch.result_of(future)
                 except KilledWorker as error:
                     lost = self._after_loss(shard, str(error), waiting, alone)
                     if lost is not None:
@@ -230,28 +275,6 @@ class Workers:
                 yield Done(shard=shard, value=value, worker=worker, pid=pid, seconds=seconds)
         finally:
             client.cancel(list(running))
-
-    def _wait_for(self, results: Any, client: Any) -> None:  # of distributed.as_completed
-        """Wait for a result, and see that there are workers to give one.
-
-        Raises:
-            ConnectionError: if all workers of this run ended and none came back.
-        """
-        asked = alive = time.monotonic()
-        while not results.has_ready():
-            with results.thread_condition:
-                results.thread_condition.wait(0.1)
-            now = time.monotonic()
-            if now - asked < SECONDS_TO_LOOK:
-                continue
-            asked = now
-            if client.nthreads():
-                alive = now
-            elif now - alive > SECONDS_TO_REVIVE and not self.config.scheduler:
-                message = "all workers of this run have ended and did not start again"
-                raise ConnectionError(message)
-            elif self.config.scheduler:  # whoever started it may have asked for more
-                log.warning("no workers at %s for %.0f s", self.config.scheduler, now - alive)
 
     @contextmanager
     def _told_if_lost(self) -> Iterator[None]:

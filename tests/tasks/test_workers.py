@@ -49,6 +49,11 @@ def fail_on(bad, items):
     return double(items)
 
 
+def raise_timeout(items):
+    message = "a timeout of its own"
+    raise TimeoutError(message)
+
+
 def wait_and_double(items):
     time.sleep(0.2)
     return double(items)
@@ -194,6 +199,8 @@ def test_an_exception_is_raised_as_it_is(workers):
         list(workers.run(partial(fail_on, 5), cut(range(9), 3)))
 
     assert values_of(workers.run(double, [[1]])) == {1: 2}, "the workers are of use afterwards"
+    with pytest.raises(TimeoutError, match="of its own"):
+        list(workers.run(raise_timeout, [[1]]))
 
 
 def test_a_caller_that_stops_early_leaves_the_workers_of_use(workers):
