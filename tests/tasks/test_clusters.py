@@ -5,6 +5,7 @@ import pytest
 
 from tasks import clusters
 from tasks.clusters import count_workers, decode_threads
+from tasks.workers import WorkersConfig
 
 
 @pytest.mark.parametrize(
@@ -29,3 +30,15 @@ def test_there_is_a_worker_a_core_as_far_as_memory_allows(monkeypatch, cores, gi
     monkeypatch.setattr(psutil, "virtual_memory", lambda: memory)
 
     assert count_workers() == expected
+
+
+@pytest.mark.parametrize(
+    ("device", "gpus", "expected"),
+    [("auto", 0, "cpu"), ("auto", 1, "cuda"), ("cpu", 1, "cpu"), ("cuda", 0, "cuda")],
+)
+def test_a_gpu_is_used_if_there_is_one_and_nothing_else_is_asked_for(
+    monkeypatch, device, gpus, expected
+):
+    monkeypatch.setattr("tasks.workers.count_gpus", lambda: gpus)
+
+    assert WorkersConfig(device=device).device_kind() == expected

@@ -385,18 +385,6 @@ def test_items_are_cut_in_order_and_none_is_lost(size, expected):
     assert cut([], size) == []
 
 
-@pytest.mark.parametrize(
-    ("device", "gpus", "expected"),
-    [("auto", 0, "cpu"), ("auto", 1, "cuda"), ("cpu", 1, "cpu"), ("cuda", 0, "cuda")],
-)
-def test_a_gpu_is_used_if_there_is_one_and_nothing_else_is_asked_for(
-    monkeypatch, device, gpus, expected
-):
-    monkeypatch.setattr("tasks.workers.count_gpus", lambda: gpus)
-
-    assert WorkersConfig(device=device).device_kind() == expected
-
-
 @pytest.mark.parametrize("options", [{"workers": 0}, {"shard_images": 0}, {"device": "tpu"}])
 def test_settings_out_of_range_are_refused(options):
     with pytest.raises(ValidationError, match=next(iter(options))):
