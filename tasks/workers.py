@@ -117,6 +117,10 @@ class Held(Generic[Item]):
         self._futures.pop(place, None)
 
 
+class _NoWorkersError(ConnectionError):
+    """All workers of this run ended; what a shard raises itself is never this."""
+
+
 class _Watch:
     """Looks whether there are workers while the flow waits for one of them."""
 
@@ -140,7 +144,7 @@ class _Watch:
             log.warning("no workers at %s for %.0f s", self._scheduler, now - self._alive)
         elif now - self._alive > SECONDS_TO_REVIVE:
             message = "all workers of this run have ended and did not start again"
-            raise ConnectionError(message)
+            raise _NoWorkersError(message)
 
     def result_of(self, future: Any) -> Any:  # of a distributed.Future
         """Return what a task that has ended returned; one lost with its worker is done again.
@@ -282,7 +286,7 @@ class Workers:
 
         try:
             yield
-        except ConnectionError:
+        except _NoWorkersError:
             self.rest()
             raise
         except (CancelledError, CommClosedError) as error:

@@ -58,15 +58,19 @@ def candidates(
 ) -> Candidates:
     """Return the pairs of a mining that may be asked about."""
     people = (by_source or {}).get(PEOPLE, {})
-    rows = sorted(pairs.read(db, mining, version=version), key=lambda row: (_gap(row), row.pair_id))
+    rows = pairs.read(db, mining, version=version)
     selected = [row for row in rows if row.selected]
     others = [row for row in rows if not row.selected]
     most = config.most_extra(len(selected))
     return Candidates(
-        selected,
-        [row for row in others if row.pair_id in people],
+        _widest_first(selected),
+        _widest_first(row for row in others if row.pair_id in people),
         list(islice(_in_line(selected, others, config), most)),
     )
+
+
+def _widest_first(rows: Iterable[PairRow]) -> list[PairRow]:
+    return sorted(rows, key=lambda row: (_gap(row), row.pair_id))
 
 
 def _in_line(
@@ -75,7 +79,7 @@ def _in_line(
     """Yield the pairs that a larger benchmark would have, each image once."""
     used = {image for row in selected for image in (row.image_a, row.image_b)}
     told_alone = config.by == (METADATA,)
-    for row in others:
+    for row in _widest_first(others):
         if told_alone and row.left_out == NOTHING_TO_ASK:
             continue
         if used.isdisjoint((row.image_a, row.image_b)):
